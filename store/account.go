@@ -1,0 +1,141 @@
+package store
+
+import "time"
+
+// Status is whether an account may be used (B4-B9).
+type Status string
+
+// The statuses. StatusNone is the answer for an address without account.
+const (
+	StatusNone     Status = ""
+	StatusActive   Status = "active"
+	StatusInvited  Status = "invited"
+	StatusDisabled Status = "disabled"
+)
+
+// Standing is how far an account has shown that it owns its address (KEYS K8).
+type Standing string
+
+// The standings.
+const (
+	Provisional Standing = "provisional"
+	Confirmed   Standing = "confirmed"
+)
+
+// KeyState is what a key version still does (KEYS K7).
+type KeyState string
+
+// The states of a key version.
+const (
+	KeyCurrent KeyState = "current"
+	KeyChained KeyState = "chained"
+	KeyLocked  KeyState = "locked"
+)
+
+// KeyVersion is one key pair of an account. The seed lies in Box only.
+type KeyVersion struct {
+	ID     KeyID     `json:"id"`
+	Public []byte    `json:"pk"`
+	State  KeyState  `json:"state"`
+	Params string    `json:"params"` // of Argon2id, salt included
+	Box    []byte    `json:"box"`
+	Chain  []byte    `json:"chain,omitempty"` // seed sealed to ChainTo, for chained versions
+	To     KeyID     `json:"to,omitempty"`    // the newer version whose seed opens Chain
+	Made   time.Time `json:"made"`
+}
+
+// Account is a person who picks up mail. Rows are never deleted (B4).
+type Account struct {
+	ID         AccountID    `json:"-"`
+	Version    uint64       `json:"v"`
+	Address    Address      `json:"addr"`
+	Aliases    []Address    `json:"aliases,omitempty"` // confirmed ones only
+	Status     Status       `json:"status"`
+	Standing   Standing     `json:"standing"`
+	Registered bool         `json:"registered"` // has a usable password; false again after "it was not me"
+	Member     bool         `json:"member,omitempty"`
+	Keys       []KeyVersion `json:"keys,omitempty"`
+	Reminder   []byte       `json:"reminder,omitempty"`
+	Language   string       `json:"lang,omitempty"`
+	Created    time.Time    `json:"created"`
+	// RegisteredAt decides which links may confirm the account (KEYS K8 (a)).
+	RegisteredAt time.Time `json:"reg_at,omitzero"`
+	LastSignIn   time.Time `json:"last,omitzero"`
+	Muted        bool      `json:"muted,omitempty"` // stored key does not match its seed: no new grants (KEYS K7)
+}
+
+// Current is the account's current key version.
+func (a Account) Current() (KeyVersion, bool) {
+	for _, k := range a.Keys {
+		if k.State == KeyCurrent {
+			return k, true
+		}
+	}
+	return KeyVersion{}, false
+}
+
+// SessionKind is what a session may do (KEYS K10).
+type SessionKind string
+
+// The kinds of sessions.
+const (
+	SessionFull    SessionKind = "full"
+	SessionChange  SessionKind = "change"
+	SessionCode    SessionKind = "code"
+	SessionConsole SessionKind = "console"
+)
+
+// Session is a log-on of a browser. Sealed opens with the cookie's token only.
+type Session struct {
+	ID      SessionID     `json:"-"`
+	Account AccountID     `json:"acct"`
+	Kind    SessionKind   `json:"kind"`
+	Created time.Time     `json:"created"`
+	Seen    time.Time     `json:"seen"`
+	Idle    time.Duration `json:"idle"` // ends so long after Seen
+	Ends    time.Time     `json:"ends"`
+	Browser string        `json:"browser,omitempty"`
+	Kept    bool          `json:"kept,omitempty"`
+	Sealed  []byte        `json:"sealed"`
+}
+
+// Until is when the session ends if nothing more is done.
+func (s Session) Until() time.Time {
+	if idle := s.Seen.Add(s.Idle); idle.Before(s.Ends) {
+		return idle
+	}
+	return s.Ends
+}
+
+// Purpose says what a use-once token does.
+type Purpose string
+
+// The purposes, one per kind of KEYS K2 but pickup links, which are found by Messages.ByLink.
+const (
+	PurposeWelcome Purpose = "welcome"
+	PurposeReset   Purpose = "reset"
+	PurposeVerify  Purpose = "activate"
+	PurposeAlias   Purpose = "alias"
+	PurposeSetup   Purpose = "setup"
+	PurposeTemp    Purpose = "temporary"
+	PurposeCode    Purpose = "code"
+)
+
+// Token is a row that a secret in a mail leads to.
+type Token struct {
+	ID      TokenID   `json:"-"`
+	Purpose Purpose   `json:"purpose"`
+	Owner   string    `json:"owner"` // account id, or address key where there is no account
+	Account AccountID `json:"acct,omitzero"`
+	Created time.Time `json:"created"`
+	Ends    time.Time `json:"ends"`
+	Used    time.Time `json:"used,omitzero"`
+	Browser string    `json:"browser,omitempty"`
+	Sealed  []byte    `json:"sealed,omitempty"`
+}
+
+// Keep bounds the live tokens of one purpose and owner.
+type Keep struct {
+	Max  int
+	Drop bool // true: one more drops the oldest; false: one more is ErrLimit
+}

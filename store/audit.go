@@ -1,0 +1,55 @@
+package store
+
+import "time"
+
+// What names an event in the audit log.
+type What string
+
+// The events. Their facts carry no content of a message.
+const (
+	EventAccepted    What = "message.accepted"
+	EventRefused     What = "message.refused"
+	EventDelivered   What = "message.delivered"
+	EventDeferred    What = "message.deferred"
+	EventFailed      What = "message.failed"
+	EventNotified    What = "message.notified"
+	EventBounced     What = "message.bounced"
+	EventOpened      What = "message.opened"
+	EventReplied     What = "message.replied"
+	EventDownloaded  What = "message.downloaded"
+	EventDeclined    What = "message.declined"
+	EventReopened    What = "message.reopened"
+	EventRecalled    What = "message.recalled"
+	EventExpired     What = "message.expired"
+	EventExtended    What = "message.extended"
+	EventRenotified  What = "message.renotified"
+	EventRegistered  What = "account.registered"
+	EventConfirmed   What = "account.confirmed"
+	EventDisowned    What = "account.disowned"
+	EventSignedIn    What = "account.signed-in"
+	EventSignInFail  What = "account.sign-in-failed"
+	EventSignedOut   What = "account.signed-out"
+	EventPassword    What = "account.password-changed"
+	EventDisabled    What = "account.disabled"
+	EventEnabled     What = "account.enabled"
+	EventQueueRetry  What = "queue.retried"
+	EventQueueDrop   What = "queue.dropped"
+	EventKeyRotated  What = "key.rotated"
+	EventKeyRetired  What = "key.retired"
+	EventAdmin       What = "admin.created"
+	EventConfigStart What = "server.started"
+)
+
+// Event is one line of the audit log, written in the transaction of the fact that it tells.
+type Event struct {
+	ID      EventID           `json:"-"` // carries the time
+	What    What              `json:"what"`
+	Message MessageID         `json:"msg,omitzero"`
+	N       uint32            `json:"n,omitempty"`
+	Account AccountID         `json:"acct,omitzero"`
+	Actor   string            `json:"actor,omitempty"` // "recipient", "sender", "system", "socket", or an administrator
+	Facts   map[string]string `json:"facts,omitempty"`
+}
+
+// At is when it happened.
+func (e Event) At() time.Time { return e.ID.Time() }
