@@ -1,6 +1,9 @@
 package store
 
-import "time"
+import (
+	"log/slog"
+	"time"
+)
 
 // Action is what policy decided for one recipient.
 type Action string
@@ -113,10 +116,23 @@ type Envelope struct {
 	UTF8     bool  // SMTPUTF8 was asked for
 	EightBit bool  // BODY=8BITMIME was said
 	// Author is the account that wrote a reply on the site; zero for mail from the network. Parent is the message it
-	// answers, and ParentKey opens that message's grants for the reply's stored copy.
-	Author AccountID
-	Parent MessageID
+	// answers, and ParentKey that message's file key, for the parent grant of the reply's stored copy (KEYS K6).
+	Author    AccountID
+	Parent    MessageID
+	ParentKey ParentKey `json:"-"`
 }
+
+// ParentKey is a file key on its way from the site to the acceptance of a reply. It prints as a mark only and is never
+// stored.
+type ParentKey [16]byte
+
+func (ParentKey) String() string { return "[file key]" }
+
+// GoString is String, for %#v.
+func (k ParentKey) GoString() string { return k.String() }
+
+// LogValue is String, for slog.
+func (k ParentKey) LogValue() slog.Value { return slog.StringValue(k.String()) }
 
 // Receipt is the answer to an accepted message.
 type Receipt struct {
@@ -180,7 +196,7 @@ type Message struct {
 	Flagged  bool      `json:"flagged,omitempty"` // some recipient is sealed
 	List     bool      `json:"list,omitempty"`    // a mailing list or bulk mail: no confirmation, no receipt
 	Grants   []Grant   `json:"grants,omitempty"`  // parent, sender and recovery grants
-	Refs     int       `json:"refs"`              // recipients that still need the body
+	Refs     int       `json:"refs"`              // recipients that still need the body, and the writer of a reply
 }
 
 // Fetches counts what fetched a link, apart from people who opened it (P9).
@@ -217,6 +233,7 @@ type Recipient struct {
 	// NoticeID is the Message-ID of the notification, so that later mails can refer to it.
 	NoticeID string    `json:"notice,omitempty"`
 	Opened   time.Time `json:"opened,omitzero"`
+	Replied  time.Time `json:"replied,omitzero"` // last answered on the site
 	Fetched  Fetches   `json:"fetched,omitzero"`
 	Detail   string    `json:"detail,omitempty"` // last remote answer, scrubbed (MAIL 6.5)
 }
