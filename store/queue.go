@@ -10,7 +10,7 @@ const (
 	KindRelay        Kind = "relay"
 	KindNotification Kind = "notification"
 	KindReminder     Kind = "reminder" // a later mail about the same message; its refusal ends nobody's share (KEYS K11)
-	KindReply        Kind = "reply" // a reply from the site to an internal address: a message, relayed
+	KindReply        Kind = "reply"    // a reply from the site to an internal address: a message, relayed
 	KindDSN          Kind = "dsn"
 	KindNotForMe     Kind = "not-for-me"
 	KindExpired      Kind = "expired-unread"
