@@ -1,0 +1,241 @@
+package intake
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"postern/smtpd/policy"
+	"postern/store"
+	"postern/store/mail"
+	"postern/store/seal"
+)
+
+// job is one message on its way in.
+type job struct {
+	in     *Intake
+	env    store.Envelope
+	header mail.Header
+	raw    []byte        // header as it will be relayed
+	own    bool          // a mail of ours that came back, or a reply from the site
+	reply  *seal.FileKey // of the parent; nil unless written on the site
+
+	author    store.AddressKey // "" when there is none or several
+	facts     facts
+	decisions []policy.Decision
+
+	key      seal.FileKey
+	parts    []mail.Part
+	size     int64
+	eightBit bool
+}
+
+// facts is what one View gathers for policy and for grants.
+type facts struct {
+	thread   bool
+	sender   store.Status
+	rcpts    []store.Status
+	accounts []store.Account // per recipient; zero ID: none
+	writer   store.Account   // of a reply
+}
+
+// decide gathers facts and asks policy; a reply from the site is always relayed.
+func (j *job) decide(ctx context.Context) error {
+	if author, err := j.header.Author(); err == nil {
+		j.author = author.Address.Key()
+	}
+	f, err := j.gather(ctx)
+	if err != nil {
+		return err
+	}
+	decisions := j.judge(f)
+	if j.decisions != nil && !sameActions(j.decisions, decisions) {
+		// The body is sealed already by the earlier decision (with or without Bcc fields): begin again from the wire.
+		return store.Reply(451, [3]int{4, 3, 0}, "Temporary local problem").With(errors.New("decision changed meanwhile"))
+	}
+	j.facts, j.decisions = f, decisions
+	return nil
+}
+
+func (j *job) judge(f facts) []policy.Decision {
+	if j.reply != nil {
+		return relayReply(j.env.Rcpts)
+	}
+	return j.in.Policy.Decide(policy.Input{
+		Env: j.env, Header: j.header, Own: j.own,
+		Facts: policy.Facts{ThreadSealed: f.thread, Sender: f.sender, Rcpts: f.rcpts},
+	})
+}
+
+func relayReply(rcpts []store.Rcpt) []policy.Decision {
+	decisions := make([]policy.Decision, len(rcpts))
+	for i := range decisions {
+		decisions[i] = policy.Decision{Action: store.ActionRelay, Rule: "site-reply",
+			Reason: "A reply that was written on the site goes to the sender's mail server.", NeedTLS: true}
+	}
+	return decisions
+}
+
+func sameActions(a, b []policy.Decision) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range a {
+		if a[i].Action != b[i].Action {
+			return false
+		}
+	}
+	return true
+}
+
+func (j *job) gather(ctx context.Context) (f facts, err error) {
+	err = j.in.Store.View(ctx, func(tx store.Tx) error {
+		f, err = j.read(tx)
+		return err
+	})
+	if err != nil {
+		return f, fmt.Errorf("gather facts: %w", err)
+	}
+	return f, nil
+}
+
+// read gathers the facts in a transaction. Mail that cannot be sealed anyway costs no look-up but that of the thread.
+func (j *job) read(tx store.Tx) (f facts, err error) {
+	f.rcpts = make([]store.Status, len(j.env.Rcpts))
+	f.accounts = make([]store.Account, len(j.env.Rcpts))
+	if j.reply != nil {
+		f.writer, err = tx.Accounts().Get(j.env.Author)
+		return f, err
+	}
+	if f.sender, _, err = statusOf(tx, j.author); err != nil {
+		return f, err
+	}
+	for i, r := range j.env.Rcpts {
+		if f.rcpts[i], f.accounts[i], err = statusOf(tx, r.Address.Key()); err != nil {
+			return f, err
+		}
+	}
+	f.thread, err = tx.Threads().Sealed(j.threadIDs())
+	return f, err
+}
+
+func statusOf(tx store.Tx, k store.AddressKey) (store.Status, store.Account, error) {
+	if k == "" {
+		return store.StatusNone, store.Account{}, nil
+	}
+	a, err := tx.Accounts().ByAddress(k)
+	if errors.Is(err, store.ErrNotFound) {
+		return store.StatusNone, store.Account{}, nil
+	}
+	return a.Status, a, err
+}
+
+// threadIDs are the hashes of what the message answers.
+func (j *job) threadIDs() []store.ThreadID {
+	var ids []store.ThreadID
+	for _, name := range []string{"In-Reply-To", "References"} {
+		for _, id := range j.header.MessageIDs(name) {
+			ids = append(ids, j.in.Threads.Thread(id))
+		}
+	}
+	return ids
+}
+
+// sealed counts recipients to be sealed.
+func (j *job) sealed() int { return j.count(store.ActionSeal) }
+
+func (j *job) count(a store.Action) (n int) {
+	for _, d := range j.decisions {
+		if d.Action == a {
+			n++
+		}
+	}
+	return n
+}
+
+// refuseWhole answers when nothing of the message can go on: every recipient is refused, or one is and the sender is
+// null, so that nobody could get the report (MAIL §4, 5.2).
+func (j *job) refuseWhole() error {
+	rejected := j.count(store.ActionReject)
+	if rejected == 0 || rejected < len(j.decisions) && j.env.From != nil {
+		return nil
+	}
+	for _, d := range j.decisions {
+		if d.Action == store.ActionReject {
+			return d.Refusal
+		}
+	}
+	return nil
+}
+
+// refusals are the recipients that are refused while others go on.
+func (j *job) refusals() []Refusal {
+	var out []Refusal
+	for i, d := range j.decisions {
+		if d.Action == store.ActionReject {
+			out = append(out, Refusal{Rcpt: j.env.Rcpts[i], Reply: d.Refusal})
+		}
+	}
+	return out
+}
+
+// recordRefused writes the one trace that a refused message leaves. The refusal stands whether or not that succeeds.
+func (j *job) recordRefused(ctx context.Context, cause error) {
+	reply := new(store.ReplyError)
+	errors.As(cause, &reply)
+	e := store.Event{ID: store.NewEventID(j.in.Now()), What: store.EventRefused, Message: j.env.ID, Actor: "system",
+		Facts: map[string]string{"code": fmt.Sprint(reply.Code), "rule": j.firstRule(store.ActionReject)}}
+	j.logDecisions()
+	err := j.in.Store.Update(ctx, func(tx store.Tx) error { return tx.Audit().Add(e) })
+	if err != nil {
+		j.in.Log.WarnContext(ctx, "refusal not recorded", "event", "audit", "msg", j.env.ID, "error", err)
+	}
+}
+
+func (j *job) firstRule(a store.Action) string {
+	for _, d := range j.decisions {
+		if d.Action == a {
+			return d.Rule
+		}
+	}
+	return ""
+}
+
+// receipt tells the edge what became of each recipient.
+func (j *job) receipt() store.Receipt {
+	r := store.Receipt{ID: j.env.ID, Size: j.size}
+	for i, d := range j.decisions {
+		r.Parts = append(r.Parts, store.RcptResult{Address: j.env.Rcpts[i].Address, Action: d.Action, Rule: d.Rule, Reason: d.Reason})
+	}
+	return r
+}
+
+// logDecisions writes one line per recipient (MAIL 10.1).
+func (j *job) logDecisions() {
+	for i, d := range j.decisions {
+		j.in.Log.Info("decision", "event", "decision", "conn", j.env.Client.Conn, "msg", j.env.ID,
+			"to", j.env.Rcpts[i].Address, "orcpt", j.env.Rcpts[i].ORcpt, "action", d.Action, "rule", d.Rule, "reason", d.Reason)
+	}
+}
+
+// expiry is when a sealed message ends: as its tag says, else as configured.
+func (j *job) expiry() time.Time {
+	after := j.in.ExpireAfter
+	for _, d := range j.decisions {
+		if d.Action == store.ActionSeal && d.Options.Expire > 0 {
+			after = d.Options.Expire
+			break
+		}
+	}
+	return j.env.At.Add(after)
+}
+
+func (j *job) noReply() bool {
+	for _, d := range j.decisions {
+		if d.Options.NoReply {
+			return true
+		}
+	}
+	return false
+}
