@@ -1,9 +1,6 @@
 package store
 
-import (
-	"log/slog"
-	"time"
-)
+import "time"
 
 // Action is what policy decided for one recipient.
 type Action string
@@ -116,23 +113,10 @@ type Envelope struct {
 	UTF8     bool  // SMTPUTF8 was asked for
 	EightBit bool  // BODY=8BITMIME was said
 	// Author is the account that wrote a reply on the site; zero for mail from the network. Parent is the message it
-	// answers, and ParentKey that message's file key, for the parent grant of the reply's stored copy (KEYS K6).
-	Author    AccountID
-	Parent    MessageID
-	ParentKey ParentKey `json:"-"`
+	// answers.
+	Author AccountID
+	Parent MessageID
 }
-
-// ParentKey is a file key on its way from the site to the acceptance of a reply. It prints as a mark only and is never
-// stored.
-type ParentKey [16]byte
-
-func (ParentKey) String() string { return "[file key]" }
-
-// GoString is String, for %#v.
-func (k ParentKey) GoString() string { return k.String() }
-
-// LogValue is String, for slog.
-func (k ParentKey) LogValue() slog.Value { return slog.StringValue(k.String()) }
 
 // Receipt is the answer to an accepted message.
 type Receipt struct {

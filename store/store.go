@@ -60,9 +60,6 @@ type Messages interface {
 	Inbox(AccountID, Cursor, int) ([]Recipient, Cursor, error)
 	// Sent lists the messages that an account wrote, newest first.
 	Sent(AccountID, Cursor, int) ([]Message, Cursor, error)
-	// SentExpired lists messages with a Writer and a Card whose Expires is at or before t, earliest first: the copies
-	// that writers of replies keep. Clearing the card (SetMessage) takes a message off this list.
-	SentExpired(t time.Time, n int) ([]MessageID, error)
 	// ByMsgID lists messages by the keyed hash of their Message-ID, newest first.
 	ByMsgID(ThreadID, int) ([]MessageID, error)
 	// Unclaimed lists sealed live recipients of an address that are in nobody's inbox, oldest first.
