@@ -25,6 +25,8 @@ var (
 	ErrUncertain = errors.New("commit uncertain")
 	// ErrCorrupt: a stored value does not read back.
 	ErrCorrupt = errors.New("stored value is damaged")
+	// ErrCursor: the cursor is none that a list gave (a client made it up).
+	ErrCursor = errors.New("not a valid cursor")
 	// ErrClosed: the store is closed.
 	ErrClosed = errors.New("store is closed")
 )

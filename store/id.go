@@ -98,6 +98,24 @@ func ParseMessageID(s string) (MessageID, error) { return ParseID[messageKind](s
 // ThreadID is the keyed hash of an RFC 5322 Message-ID (MAIL 3.6).
 type ThreadID [32]byte
 
+// IsZero reports whether the id is unset: the message had no Message-ID.
+func (t ThreadID) IsZero() bool { return t == ThreadID{} }
+
+func (t ThreadID) String() string { return EncodeB32(t[:]) }
+
+// MarshalText writes the 52 characters of the id.
+func (t ThreadID) MarshalText() ([]byte, error) { return []byte(t.String()), nil }
+
+// UnmarshalText reads the text form of an id.
+func (t *ThreadID) UnmarshalText(text []byte) error {
+	b, err := b32.DecodeString(string(text))
+	if err != nil || len(b) != len(t) {
+		return fmt.Errorf("%q is not a thread id of 52 characters", text)
+	}
+	copy(t[:], b)
+	return nil
+}
+
 // KeyID names a key (KEYS K1); see package seal.
 type KeyID string
 

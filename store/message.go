@@ -173,7 +173,7 @@ type Message struct {
 	Stored   int64     `json:"stored"`          // octets of the sealed body
 	Blob     BlobID    `json:"blob,omitzero"`   // zero: the body lies inline, in Bodies
 	Card     []byte    `json:"card,omitempty"`  // KEYS K5; sealed messages only
-	Thread   ThreadID  `json:"thread"`          // keyed hash of the original's Message-ID; zero: it had none
+	Thread   ThreadID  `json:"thread,omitzero"` // keyed hash of the original's Message-ID; zero: it had none
 	MsgID    []byte    `json:"msgid,omitempty"` // the Message-ID itself, sealed under the server key
 	Expires  time.Time `json:"expires,omitzero"`
 	NoReply  bool      `json:"noreply,omitempty"`

@@ -47,7 +47,8 @@ type Messages interface {
 	// Create adds a message and its recipients, whose Version becomes 1. ErrExists when the id is taken.
 	Create(Message, []Recipient) error
 	Get(MessageID) (Message, error)
-	// SetMessage rewrites the message's own record (grants, card, expiry). It must exist.
+	// SetMessage rewrites the message's own record (grants, card, expiry). It must exist. Refs and Blob stay as they
+	// are stored: only Bodies moves them.
 	SetMessage(Message) error
 	Recipient(RcptKey) (Recipient, error)
 	Recipients(MessageID, Cursor, int) ([]Recipient, Cursor, error)
@@ -68,7 +69,8 @@ type Messages interface {
 	Expired(t time.Time, n int) ([]RcptKey, error)
 	// NextExpiry is the earliest Expires among them; ErrNotFound when there is none.
 	NextExpiry() (time.Time, error)
-	// List pages through recipients by metadata, newest first.
+	// List pages through recipients by metadata, newest message first. A page may be short of n, even empty, while a
+	// cursor says that there is more: a filter that matches little is searched in portions.
 	List(Filter, Cursor, int) ([]Recipient, Cursor, error)
 	// CountState counts recipients in a state.
 	CountState(State) (int64, error)
@@ -81,6 +83,7 @@ type Bodies interface {
 	// Get returns an inline body; ErrNotFound when it is gone or in a blob.
 	Get(MessageID) ([]byte, error)
 	// Unref takes one off Message.Refs; at zero the inline body is deleted, or the blob listed as released.
+	// ErrNotFound when nobody needed the body any more.
 	Unref(MessageID) error
 	// Released lists blobs that no message needs.
 	Released(int) ([]BlobID, error)
@@ -110,6 +113,7 @@ type Accounts interface {
 	Set(Account) error
 	// List pages through accounts by address; StatusNone lists all.
 	List(Status, Cursor, int) ([]Account, Cursor, error)
+	// Count counts the accounts of a status; StatusNone counts all.
 	Count(Status) (int64, error)
 }
 
@@ -128,7 +132,8 @@ type Sessions interface {
 
 // Tokens keeps the rows of use-once tokens.
 type Tokens interface {
-	// Put adds a token within Keep: ErrLimit, or the oldest live one goes.
+	// Put adds a token within Keep: ErrLimit, or the oldest live one goes. Live is what is neither used nor ended when
+	// the new one is made; a Max of 0 does not bound. ErrExists when the id is taken.
 	Put(Token, Keep) error
 	// Peek reads a live token: ErrNotFound (also for another purpose), ErrUsed, ErrExpired. The row comes with the
 	// last two.
@@ -138,14 +143,15 @@ type Tokens interface {
 	// Of lists the live tokens of a purpose and owner, oldest first.
 	Of(Purpose, string, time.Time) ([]Token, error)
 	Delete(TokenID) error
-	// DeleteAll deletes the tokens of an owner, of one purpose or ("") of all.
+	// DeleteAll deletes the unspent tokens of an owner, of one purpose or ("") of all. Spent rows stay, to say so.
 	DeleteAll(Purpose, string) error
-	// Expired lists tokens that ended at or before t.
+	// Expired lists tokens that were used, or else ended, at or before t.
 	Expired(t time.Time, n int) ([]TokenID, error)
 }
 
 // Queue keeps what is to be delivered (ARCHITECTURE 1.9).
 type Queue interface {
+	// Put adds an item. ErrExists when its key is taken.
 	Put(QueueItem) error
 	Get(RcptKey) (QueueItem, error)
 	// Destinations lists domains after a name in order, each with its earliest Due.
@@ -160,13 +166,14 @@ type Queue interface {
 	Finish(k RcptKey, owner Owner) error
 	// Remove deletes an item whoever holds it; ErrNotFound when there is none.
 	Remove(RcptKey) error
-	// Recover makes the items of every other owner due at t and says how many.
+	// Recover takes the items of every other owner back, makes them due at t and says how many.
 	Recover(owner Owner, t time.Time) (int, error)
 	// KeyIDs lists the queue keys that items name.
 	KeyIDs() ([]KeyID, error)
 	// ByKey lists unclaimed items sealed under a key, for sealing anew.
 	ByKey(KeyID, int) ([]QueueItem, error)
-	// Replace rewrites an unclaimed item in place; ErrConflict when it was claimed meanwhile.
+	// Replace rewrites an unclaimed item in place; ErrConflict when it was claimed meanwhile. What was read before the
+	// transaction is to be compared with Get first: an item may have been claimed and given back.
 	Replace(QueueItem) error
 	// List pages through items of a domain by Due; an empty domain lists all by domain.
 	List(domain string, c Cursor, n int) ([]QueueItem, Cursor, error)
@@ -178,7 +185,9 @@ type Queue interface {
 // Audit keeps events.
 type Audit interface {
 	Add(Event) error
+	// OfMessage pages through the story of a message, oldest first.
 	OfMessage(MessageID, Cursor, int) ([]Event, Cursor, error)
+	// OfAccount pages through the events of an account, newest first.
 	OfAccount(AccountID, Cursor, int) ([]Event, Cursor, error)
 	// List pages through events of a span, newest first; a zero time does not bound.
 	List(from, to time.Time, c Cursor, n int) ([]Event, Cursor, error)
