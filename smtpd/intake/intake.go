@@ -102,13 +102,15 @@ func New(c Config) *Intake {
 var errNoUsers = store.Reply(535, [3]int{5, 7, 8}, "Authentication credentials invalid")
 
 // Authenticate refuses: relaying goes by network only.
-func (in *Intake) Authenticate(context.Context, store.Client, string, string) error { return errNoUsers }
+func (in *Intake) Authenticate(context.Context, store.Client, string, string) error {
+	return errNoUsers
+}
 
 // Recipient has nothing to refuse at RCPT: what it would go by stands in the header (MAIL 5.1).
 func (in *Intake) Recipient(context.Context, *store.Envelope, store.Rcpt) error { return nil }
 
-// Accept takes a message that a mail server relays. When it returns nil, the message is durable and every recipient
-// has a fate (I2).
+// Accept takes a message from a mail server or, when env names an Author, a reply from the site. When it returns nil,
+// the message is durable and every recipient has a fate (I2).
 func (in *Intake) Accept(ctx context.Context, env store.Envelope, body io.Reader) (store.Receipt, error) {
 	br := bufio.NewReaderSize(body, 32<<10)
 	header, raw, err := readHeader(br)
@@ -118,28 +120,17 @@ func (in *Intake) Accept(ctx context.Context, env store.Envelope, body io.Reader
 	if err := in.checkLoop(header); err != nil {
 		return store.Receipt{}, err
 	}
-	j := &job{in: in, env: env, header: header, raw: raw, own: in.isOwn(env, header)}
+	j := &job{in: in, env: env, header: header, raw: raw}
+	if j.isReply() {
+		j.raw = append(in.originField(env, header), raw...)
+	} else {
+		j.own = in.isOwn(env, header)
+	}
 	if err := j.decide(ctx); err != nil {
 		return store.Receipt{}, err
 	}
 	if err := j.refuseWhole(); err != nil {
 		j.recordRefused(ctx, err)
-		return store.Receipt{}, err
-	}
-	return j.take(ctx, br)
-}
-
-// AcceptReply takes a reply that was written on the site: the letter goes to the author of parent, and its stored copy
-// opens for whoever opens the parent, and for the account that wrote it (KEYS K6).
-func (in *Intake) AcceptReply(ctx context.Context, env store.Envelope, parent seal.FileKey, body io.Reader) (store.Receipt, error) {
-	br := bufio.NewReaderSize(body, 32<<10)
-	header, raw, err := readHeader(br)
-	if err != nil {
-		return store.Receipt{}, err
-	}
-	j := &job{in: in, env: env, header: header, reply: &parent, own: true}
-	j.raw = append(in.originField(env, header), raw...)
-	if err := j.decide(ctx); err != nil {
 		return store.Receipt{}, err
 	}
 	return j.take(ctx, br)
@@ -183,7 +174,7 @@ func (j *job) sealBody(spill *spill, body io.Reader) error {
 	}
 	var index *mail.Indexer
 	dst := io.Writer(w)
-	if j.sealed() > 0 || j.reply != nil {
+	if j.sealed() > 0 || j.isReply() {
 		index = mail.NewIndexer()
 		dst = io.MultiWriter(w, index)
 	}

@@ -17,9 +17,8 @@ type job struct {
 	in     *Intake
 	env    store.Envelope
 	header mail.Header
-	raw    []byte        // header as it will be relayed
-	own    bool          // a mail of ours that came back, or a reply from the site
-	reply  *seal.FileKey // of the parent; nil unless written on the site
+	raw    []byte // header as it will be relayed
+	own    bool   // a mail of ours that came back
 
 	author    store.AddressKey // "" when there is none or several
 	facts     facts
@@ -38,7 +37,12 @@ type facts struct {
 	rcpts    []store.Status
 	accounts []store.Account // per recipient; zero ID: none
 	writer   store.Account   // of a reply
+	parent   store.Message   // what a reply answers
 }
+
+// isReply reports whether the message was written on the site. Its letter goes to the mail server like any other; its
+// stored copy opens for its writer and for whoever opens what it answers (KEYS K6).
+func (j *job) isReply() bool { return !j.env.Author.IsZero() }
 
 // decide gathers facts and asks policy; a reply from the site is always relayed.
 func (j *job) decide(ctx context.Context) error {
@@ -59,7 +63,7 @@ func (j *job) decide(ctx context.Context) error {
 }
 
 func (j *job) judge(f facts) []policy.Decision {
-	if j.reply != nil {
+	if j.isReply() {
 		return relayReply(j.env.Rcpts)
 	}
 	return j.in.Policy.Decide(policy.Input{
@@ -104,7 +108,10 @@ func (j *job) gather(ctx context.Context) (f facts, err error) {
 func (j *job) read(tx store.Tx) (f facts, err error) {
 	f.rcpts = make([]store.Status, len(j.env.Rcpts))
 	f.accounts = make([]store.Account, len(j.env.Rcpts))
-	if j.reply != nil {
+	if j.isReply() {
+		if f.parent, err = tx.Messages().Get(j.env.Parent); err != nil {
+			return f, err
+		}
 		f.writer, err = tx.Accounts().Get(j.env.Author)
 		return f, err
 	}

@@ -69,7 +69,7 @@ func sameForSealing(a, b store.Account) bool {
 
 func (j *job) records(ctx context.Context, s *spill) (records, error) {
 	rec := records{message: j.message(s)}
-	if j.sealed() > 0 || j.reply != nil {
+	if j.sealed() > 0 || j.isReply() {
 		j.addCard(&rec)
 		rec.threads = append(rec.threads, rec.message.Thread)
 	}
@@ -88,7 +88,7 @@ func (j *job) records(ctx context.Context, s *spill) (records, error) {
 		}
 	}
 	rec.message.Refs = len(rec.rcpts)
-	if j.reply != nil {
+	if j.isReply() {
 		rec.message.Refs++ // the writer's own copy lasts until the parent ends
 	}
 	if err := j.addRefusals(ctx, &rec); err != nil {
@@ -111,8 +111,11 @@ func (j *job) message(s *spill) store.Message {
 	if id := j.header.Get("Message-ID"); id != "" {
 		m.Thread = j.in.Threads.Thread(id)
 	}
-	if m.Flagged {
+	switch {
+	case m.Flagged:
 		m.Expires = j.expiry()
+	case j.isReply():
+		m.Expires = j.facts.parent.Expires // the copy ends with what it answers
 	}
 	return m
 }
@@ -137,10 +140,10 @@ func (j *job) addCard(rec *records) {
 
 // addReplyGrants lets a site reply be read again by whoever reads what it answers, and by its writer.
 func (j *job) addReplyGrants(rec *records) error {
-	if j.reply == nil {
+	if !j.isReply() {
 		return nil
 	}
-	rec.message.Grants = append(rec.message.Grants, j.in.Keys.GrantParent(*j.reply, j.env.Parent, j.env.ID, j.key))
+	rec.message.Grants = append(rec.message.Grants, j.in.Keys.GrantParent(seal.FileKey(j.env.ParentKey), j.env.Parent, j.env.ID, j.key))
 	key, ok := j.facts.writer.Current()
 	if !ok || j.facts.writer.Muted {
 		return nil
@@ -200,7 +203,7 @@ func (j *job) addRelayed(rec *records, r *store.Recipient, i int, d policy.Decis
 		return err
 	}
 	kind := store.KindRelay
-	if j.reply != nil {
+	if j.isReply() {
 		kind = store.KindReply
 	}
 	rec.items = append(rec.items, store.QueueItem{

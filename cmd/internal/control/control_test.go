@@ -1,0 +1,93 @@
+package control
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+type pair struct{ A, B int }
+
+func methods() Methods {
+	return Methods{
+		"add":  Handle(func(_ context.Context, p pair) (int, error) { return p.A + p.B, nil }),
+		"fail": Do(func(context.Context, pair) error { return errors.New("the queue is on fire") }),
+	}
+}
+
+// callers are the two ways of reaching the methods: in this process, and through the socket of a data folder.
+func callers(t *testing.T) map[string]Caller {
+	t.Helper()
+	dirs := map[string]string{
+		"socket":                  t.TempDir(),
+		"socket with a long path": filepath.Join(t.TempDir(), strings.Repeat("long/", 30)),
+	}
+	all := map[string]Caller{"in process": methods()}
+	for name, dir := range dirs {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		l, err := Listen(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, stop := context.WithCancel(context.Background())
+		done := make(chan error)
+		go func() { done <- Serve(ctx, l, methods()) }()
+		t.Cleanup(func() {
+			stop()
+			if err := <-done; err != nil {
+				t.Error(err)
+			}
+		})
+		c, err := Dial(ctx, dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all[name] = c
+	}
+	return all
+}
+
+func TestCallAnswersAndErrors(t *testing.T) {
+	for name, c := range callers(t) {
+		t.Run(name, func(t *testing.T) {
+			var sum int
+			if err := c.Call(t.Context(), "add", pair{2, 3}, &sum); err != nil || sum != 5 {
+				t.Fatalf("add: %d, %v", sum, err)
+			}
+			if err := c.Call(t.Context(), "fail", pair{}, nil); err == nil || err.Error() != "the queue is on fire" {
+				t.Fatalf("fail: %v", err)
+			}
+			if err := c.Call(t.Context(), "none", pair{}, nil); err == nil || !strings.Contains(err.Error(), "no method none") {
+				t.Fatalf("none: %v", err)
+			}
+		})
+	}
+}
+
+func TestDialWithoutServer(t *testing.T) {
+	if _, err := Dial(t.Context(), t.TempDir()); !errors.Is(err, ErrNoServer) {
+		t.Fatalf("got %v", err)
+	}
+}
+
+func TestSocketIsForItsOwnerOnly(t *testing.T) {
+	dir := t.TempDir()
+	l, err := Listen(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	info, err := os.Stat(filepath.Join(dir, "control.sock"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if mode := fmt.Sprintf("%o", info.Mode().Perm()); mode != "600" {
+		t.Fatalf("mode %s", mode)
+	}
+}

@@ -1,0 +1,148 @@
+package admin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"postern/store"
+)
+
+// pageSize bounds one page of any list.
+const pageSize = 200
+
+// QueueRow is one waiting delivery.
+type QueueRow struct {
+	Item     string    `json:"item"`
+	Kind     string    `json:"kind"`
+	From     string    `json:"from"` // "<>" for the null sender
+	To       string    `json:"to"`
+	Domain   string    `json:"domain"`
+	Size     int64     `json:"size"`
+	Arrived  time.Time `json:"arrived"`
+	Due      time.Time `json:"due"`
+	GiveUp   time.Time `json:"give_up"`
+	Attempts int       `json:"attempts"`
+	Running  bool      `json:"running"`
+	Why      string    `json:"why"` // one sentence
+}
+
+// QueuePage is a page of the queue.
+type QueuePage struct {
+	Rows []QueueRow   `json:"rows"`
+	Next store.Cursor `json:"next,omitempty"`
+	All  int64        `json:"all"`
+}
+
+// QueueList pages through waiting deliveries, of one domain or of all.
+func (s *Service) QueueList(ctx context.Context, a Actor, domain string, c store.Cursor) (page QueuePage, err error) {
+	if err := a.allow(SeeQueue); err != nil {
+		return page, err
+	}
+	err = s.Store.View(ctx, func(tx store.Tx) error {
+		page = QueuePage{}
+		items, next, err := tx.Queue().List(domain, c, pageSize)
+		if err != nil {
+			return err
+		}
+		for _, it := range items {
+			page.Rows = append(page.Rows, queueRow(it))
+		}
+		page.Next = next
+		page.All, err = tx.Queue().Count()
+		return err
+	})
+	return page, err
+}
+
+// QueueShow tells of one waiting delivery.
+func (s *Service) QueueShow(ctx context.Context, a Actor, key store.RcptKey) (row QueueRow, err error) {
+	if err := a.allow(SeeQueue); err != nil {
+		return row, err
+	}
+	err = s.Store.View(ctx, func(tx store.Tx) error {
+		it, err := tx.Queue().Get(key)
+		row = queueRow(it)
+		return err
+	})
+	if errors.Is(err, store.ErrNotFound) {
+		return row, fmt.Errorf("item %s is not in the queue: it was delivered, failed or never existed: %w", key, err)
+	}
+	return row, err
+}
+
+// QueueRetry makes one item due now.
+func (s *Service) QueueRetry(ctx context.Context, a Actor, key store.RcptKey) error {
+	if err := a.allow(ChangeQueue); err != nil {
+		return err
+	}
+	now := s.Now()
+	event := s.event(a, store.EventQueueRetry, key)
+	var domain string
+	err := s.Store.Update(ctx, func(tx store.Tx) error {
+		it, err := tx.Queue().Get(key)
+		if err != nil {
+			return err
+		}
+		domain = it.Domain
+		it.Due = now
+		if err := tx.Queue().Replace(it); err != nil {
+			return err
+		}
+		return tx.Audit().Add(event)
+	})
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return fmt.Errorf("item %s is not in the queue: %w", key, err)
+	case errors.Is(err, store.ErrConflict):
+		return fmt.Errorf("item %s is being delivered right now: %w", key, err)
+	case err == nil && s.Runner != nil:
+		s.Runner.Flush(domain)
+	}
+	return err
+}
+
+// QueueDrop ends one item as failed; its sender gets a report where one is due.
+func (s *Service) QueueDrop(ctx context.Context, a Actor, key store.RcptKey, reason string) error {
+	if err := a.allow(ChangeQueue); err != nil {
+		return err
+	}
+	if s.Runner == nil {
+		return errors.New("dropping needs the running server, which writes the report to the sender")
+	}
+	if err := s.Runner.Drop(ctx, key, reason); err != nil {
+		return fmt.Errorf("drop %s: %w", key, err)
+	}
+	event := s.event(a, store.EventQueueDrop, key)
+	return s.Store.Update(ctx, func(tx store.Tx) error { return tx.Audit().Add(event) })
+}
+
+func (s *Service) event(a Actor, what store.What, key store.RcptKey) store.Event {
+	return store.Event{ID: store.NewEventID(s.Now()), What: what, Message: key.Message, N: key.N, Actor: a.Name}
+}
+
+func queueRow(it store.QueueItem) QueueRow {
+	from := "<>"
+	if it.From != nil {
+		from = it.From.String()
+	}
+	return QueueRow{
+		Item: it.Key.String(), Kind: string(it.Kind), From: from, To: it.To.Address.String(), Domain: it.Domain, Size: it.Size,
+		Arrived: it.Arrived, Due: it.Due, GiveUp: it.GiveUp, Attempts: it.Attempts, Running: !it.Owner.IsZero(), Why: whyWaiting(it),
+	}
+}
+
+// whyWaiting says in one sentence what an item waits for.
+func whyWaiting(it store.QueueItem) string {
+	switch {
+	case !it.Owner.IsZero():
+		return "is being delivered now"
+	case it.Last != "":
+		return "the last attempt ended with: " + it.Last
+	case it.Attempts == 0:
+		return "waits for its first attempt"
+	default:
+		return "waits for its next attempt"
+	}
+}
