@@ -1,0 +1,20 @@
+// Package account holds the rules of the people who pick up mail: registration, sign-in, sessions, and how far an
+// account has shown that it owns its address. It knows no HTTP; package pickup turns forms into its calls.
+//
+// Flow of a first access (KEYS K8 "password"): the link in a notification leads to Register, which makes a key pair,
+// seals its seed under the chosen password (Argon2id, then the server key), stores the account as provisional, opens a
+// session and mails a welcome to the address. The welcome's own link tells when and from which browser that happened
+// and offers ConfirmWelcome and DisownWelcome.
+//
+// Flow of a sign-in (KEYS K9, K13): throttle, one Argon2id in a slot, box, seed, session. There is no password hash:
+// signing in is opening the seed's box. Every failure is the one ErrSignIn, answered at a multiple of half a second
+// after its arrival, whatever its cause (I9). Resume turns the cookie of a session back into the account and its seed,
+// which lives for that one request.
+//
+// Standing: what an account made from one link may see is what links it opens; only a confirmed account gets grants for
+// messages as they are sealed. So somebody who was forwarded a link gains that one message and nothing that comes
+// later. Confirm is the one place where an account becomes confirmed.
+//
+// Secrets: passwords, seeds and tokens are never logged, and no error text quotes what was typed. Audit events are
+// written in the transaction of the fact; failed sign-ins, which have none, go to the Recorder.
+package account

@@ -1,0 +1,131 @@
+package account
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"postern/store"
+	"postern/store/seal"
+)
+
+// How long sessions last (KEYS K10).
+const (
+	idle     = 30 * time.Minute
+	life     = 12 * time.Hour
+	keptIdle = 14 * 24 * time.Hour
+	keptLife = 30 * 24 * time.Hour
+	seenStep = 5 * time.Minute // the last use is written no more often
+)
+
+// newSession makes a full session with a token of its own. It is not stored yet.
+func (s *Service) newSession(a store.Account, seed seal.Seed, c Client, keep bool) Signed {
+	token, now := seal.NewSessionToken(), s.now()
+	ses := store.Session{ID: token.ID(), Account: a.ID, Kind: store.SessionFull, Created: now, Seen: now,
+		Idle: idle, Ends: now.Add(life), Browser: label(c.Browser)}
+	if keep && s.KeepLoggedIn {
+		ses.Kept, ses.Idle, ses.Ends = true, keptIdle, now.Add(keptLife)
+	}
+	ses.Sealed = s.Keys.SealSession(token, ses.ID, a.ID, ses.Kind, seed[:])
+	return Signed{Account: a, Seed: seed, Session: ses, Token: token.String(), Known: s.Keys.BrowserMAC(a.ID)}
+}
+
+// Resume finds out who sends a session cookie. ErrNoSession: nobody, or somebody whose session or account has ended.
+// It changes nothing but the time of last use, beside the request (I4).
+func (s *Service) Resume(ctx context.Context, cookie string) (Signed, error) {
+	token, err := seal.ParseSessionToken(cookie)
+	if err != nil {
+		return Signed{}, ErrNoSession
+	}
+	var out Signed
+	err = s.Store.View(ctx, func(tx store.Tx) error {
+		out = Signed{}
+		if out.Session, err = tx.Sessions().Get(token.ID()); err != nil {
+			return err
+		}
+		out.Account, err = tx.Accounts().Get(out.Session.Account)
+		return err
+	})
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return Signed{}, ErrNoSession
+	case err != nil:
+		return Signed{}, fmt.Errorf("read session: %w", err)
+	}
+	return s.open(token, out)
+}
+
+// open unseals the seed of a session that was found.
+func (s *Service) open(token seal.SessionToken, out Signed) (Signed, error) {
+	now, ses := s.now(), out.Session
+	key, ok := out.Account.Current()
+	if !ok || !usable(out.Account) || ses.Kind != store.SessionFull || !now.Before(ses.Until()) {
+		return Signed{}, ErrNoSession
+	}
+	p, err := s.Keys.OpenSession(token, ses.ID, ses.Account, ses.Kind, ses.Sealed)
+	if err != nil {
+		return Signed{}, fmt.Errorf("open session: %w", err)
+	}
+	if len(p) != len(out.Seed) {
+		return Signed{}, fmt.Errorf("open session: %w", store.ErrCorrupt)
+	}
+	copy(out.Seed[:], p)
+	if seal.PublicKeyID(out.Seed.Public()) != key.ID {
+		return Signed{}, ErrNoSession // of an earlier key
+	}
+	if now.Sub(ses.Seen) >= seenStep {
+		s.Recorder.LastSeen(ses.ID, now)
+	}
+	return out, nil
+}
+
+// usable reports whether somebody may sign in to the account.
+func usable(a store.Account) bool { return a.Status == store.StatusActive && a.Registered }
+
+// SignOut ends the session of a cookie. It is no error when there is none.
+func (s *Service) SignOut(ctx context.Context, cookie string) error {
+	token, err := seal.ParseSessionToken(cookie)
+	if err != nil {
+		return nil
+	}
+	e := store.Event{ID: store.NewEventID(s.now()), What: store.EventSignedOut, Actor: actorSelf}
+	err = s.Store.Update(ctx, func(tx store.Tx) error {
+		ses, err := tx.Sessions().Get(token.ID())
+		if errors.Is(err, store.ErrNotFound) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		e.Account = ses.Account
+		if err := tx.Sessions().Delete(ses.ID); err != nil {
+			return err
+		}
+		return tx.Audit().Add(e)
+	})
+	if err != nil {
+		return fmt.Errorf("sign out: %w", err)
+	}
+	return nil
+}
+
+// Sessions lists the live sessions of an account, that of the request included.
+func (s *Service) Sessions(ctx context.Context, who Signed) ([]store.Session, error) {
+	var live []store.Session
+	now := s.now()
+	err := s.Store.View(ctx, func(tx store.Tx) error {
+		live = nil
+		all, err := tx.Sessions().Of(who.Account.ID)
+		for _, ses := range all {
+			if now.Before(ses.Until()) {
+				live = append(live, ses)
+			}
+		}
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list sessions: %w", err)
+	}
+	return live, nil
+}

@@ -1,0 +1,47 @@
+package account
+
+import (
+	"time"
+
+	"postern/store"
+)
+
+// ProvesAddress reports whether opening a link's grant, signed in, shows that the account owns its address: the link
+// was mailed there after the registration, so the link that made the account is no proof (KEYS K8 (a)).
+func ProvesAddress(a store.Account, link store.Grant) bool {
+	return a.Standing == store.Provisional && link.Made.After(a.RegisteredAt)
+}
+
+// Confirm makes an account confirmed, with the event that says how. An account that is confirmed already stays as it
+// is. ErrConflict unless a is the stored row.
+func Confirm(tx store.Tx, a store.Account, e store.Event) error {
+	if a.Standing == store.Confirmed {
+		return nil
+	}
+	a.Standing = store.Confirmed
+	if err := tx.Accounts().Set(a); err != nil {
+		return err
+	}
+	return tx.Audit().Add(e)
+}
+
+// Confirmation is the event of an account that proved its address by opening a link.
+func Confirmation(at time.Time, id store.AccountID) store.Event { return confirmation(at, id, "link") }
+
+func confirmation(at time.Time, id store.AccountID, how string) store.Event {
+	return store.Event{ID: store.NewEventID(at), What: store.EventConfirmed, Account: id, Actor: actorSelf,
+		Facts: map[string]string{"by": how}}
+}
+
+// Owns reports whether an address is the account's own or a confirmed alias of it.
+func Owns(a store.Account, k store.AddressKey) bool {
+	if a.Address.Key() == k {
+		return true
+	}
+	for _, alias := range a.Aliases {
+		if alias.Key() == k {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,116 @@
+package account
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"postern/store"
+	"postern/store/seal"
+)
+
+// WelcomeInfo is what the page of a welcome mail's link tells: when and from where the account was made.
+type WelcomeInfo struct {
+	Address store.Address
+	At      time.Time
+	Browser string
+	Used    time.Time // when somebody answered before; zero: nobody has
+	Expired bool      // the link's time is over
+}
+
+// Welcome reads the link of a welcome mail. It changes nothing (I4). ErrUnknownLink, or the errors of
+// seal.ParseToken.
+func (s *Service) Welcome(ctx context.Context, token string) (WelcomeInfo, error) {
+	secret, err := seal.ParseToken(seal.TokenWelcome, token)
+	if err != nil {
+		return WelcomeInfo{}, err
+	}
+	var info WelcomeInfo
+	err = s.Store.View(ctx, func(tx store.Tx) error {
+		t, err := tx.Tokens().Peek(secret.TokenID(seal.TokenWelcome), store.PurposeWelcome, s.now())
+		if err != nil && !errors.Is(err, store.ErrUsed) && !errors.Is(err, store.ErrExpired) {
+			return err
+		}
+		info = WelcomeInfo{At: t.Created, Browser: t.Browser, Used: t.Used, Expired: errors.Is(err, store.ErrExpired)}
+		a, err := tx.Accounts().Get(t.Account)
+		info.Address = a.Address
+		return err
+	})
+	return info, tokenError("read welcome link", err)
+}
+
+// ConfirmWelcome is "it was me", pressed in the account's own session: link and password prove that the same person
+// has both (KEYS K8 (b)). ErrNotYours for another account's session; ErrUnknownLink, store.ErrUsed, store.ErrExpired.
+func (s *Service) ConfirmWelcome(ctx context.Context, who Signed, token string) error {
+	secret, err := seal.ParseToken(seal.TokenWelcome, token)
+	if err != nil {
+		return err
+	}
+	at := s.now()
+	e := confirmation(at, who.Account.ID, "welcome")
+	return s.answerWelcome(ctx, secret, at, func(tx store.Tx, a store.Account) error {
+		if a.ID != who.Account.ID || !usable(a) {
+			return ErrNotYours
+		}
+		return Confirm(tx, a, e)
+	})
+}
+
+// DisownWelcome is "it was not me": whoever made the account loses it. Sessions end, all key versions are locked, and
+// the row counts as unregistered, so that the address's owner registers from a link of his own (KEYS K8). The caller
+// has demanded a tick. ErrUnknownLink, store.ErrUsed, store.ErrExpired.
+func (s *Service) DisownWelcome(ctx context.Context, token string) error {
+	secret, err := seal.ParseToken(seal.TokenWelcome, token)
+	if err != nil {
+		return err
+	}
+	at := s.now()
+	e := store.Event{ID: store.NewEventID(at), What: store.EventDisowned, Actor: actorSelf}
+	return s.answerWelcome(ctx, secret, at, func(tx store.Tx, a store.Account) error {
+		e.Account = a.ID
+		for i := range a.Keys {
+			a.Keys[i].State = store.KeyLocked
+		}
+		a.Registered, a.Standing = false, store.Provisional
+		if err := tx.Accounts().Set(a); err != nil {
+			return err
+		}
+		if err := tx.Sessions().DeleteAll(a.ID, store.SessionID{}); err != nil {
+			return err
+		}
+		return tx.Audit().Add(e)
+	})
+}
+
+// answerWelcome consumes a welcome link in the transaction of its effect.
+func (s *Service) answerWelcome(ctx context.Context, secret seal.LinkSecret, at time.Time, effect func(store.Tx, store.Account) error) error {
+	id := secret.TokenID(seal.TokenWelcome)
+	err := store.Retry(ctx, func() error {
+		return s.Store.Update(ctx, func(tx store.Tx) error {
+			t, err := tx.Tokens().Use(id, store.PurposeWelcome, at)
+			if err != nil {
+				return err
+			}
+			a, err := tx.Accounts().Get(t.Account)
+			if err != nil {
+				return err
+			}
+			return effect(tx, a)
+		})
+	})
+	return tokenError("answer welcome link", err)
+}
+
+// tokenError names what was done, and says ErrUnknownLink for a token without row.
+func tokenError(doing string, err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, store.ErrNotFound):
+		return ErrUnknownLink
+	case errors.Is(err, store.ErrUsed), errors.Is(err, store.ErrExpired), errors.Is(err, ErrNotYours):
+		return err
+	}
+	return fmt.Errorf("%s: %w", doing, err)
+}
