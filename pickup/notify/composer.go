@@ -1,0 +1,160 @@
+package notify
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"regexp"
+	"strings"
+	"time"
+
+	"postern/store"
+	"postern/store/mail"
+)
+
+// defaultGiveUp is how long a mail is tried when the caller says nothing: relay.give_up of MAIL §8.
+const defaultGiveUp = 5 * 24 * time.Hour
+
+// defaultAccent is the organisation's colour when none is configured; 10.4:1 on white.
+const defaultAccent = "#14483d"
+
+// Catalogue translates. id is an English sentence with fmt verbs, args fill the verbs of its translation. An unknown
+// language or id is answered in English. Every id that this package uses is in Phrases.
+type Catalogue interface {
+	Text(lang, id string, args ...any) string
+}
+
+// English is the Catalogue without translations: ids are the text.
+type English struct{}
+
+// Text fills id with args.
+func (English) Text(_, id string, args ...any) string {
+	if len(args) == 0 {
+		return id
+	}
+	return fmt.Sprintf(id, args...)
+}
+
+// Organization is in whose name the mails are written.
+type Organization struct {
+	Name          string // "Example County Council"
+	Short         string // "the council"; empty: Name
+	Domains       []string
+	Support       Support
+	PostalAddress string
+	Postmaster    string
+	Accent        string // colour of rules and links, "#rrggbb"; empty: the product's green
+}
+
+// Support is the help desk as every mail names it. URL is never put into a mail: a mail has one link at most.
+type Support struct{ Desk, Phone, Email, URL, Hours string }
+
+// Config is what a Composer needs. From is NF of MAIL §6, Host names Message-IDs, SiteURL is pickup.url.
+type Config struct {
+	Org     Organization
+	From    store.Address
+	Host    string
+	SiteURL string
+	Zone    *time.Location   // of every date; nil: UTC
+	Text    Catalogue        // nil: English
+	Now     func() time.Time // nil: time.Now
+}
+
+// Composer writes mails. It is safe for concurrent use.
+type Composer struct {
+	org     Organization
+	from    store.Address
+	host    string
+	site    string // without trailing slash
+	siteTip string // what a person types to reach the site
+	support *mail.Mailbox
+	zone    *time.Location
+	cat     Catalogue
+	now     func() time.Time
+}
+
+var accentForm = regexp.MustCompile(`^#[0-9a-fA-F]{6}$`)
+
+// New checks the configuration, reports all that is wrong with it at once, and makes a Composer.
+func New(cfg Config) (*Composer, error) {
+	c := &Composer{org: cleanOrganization(cfg.Org), from: cfg.From, host: cfg.Host, zone: cfg.Zone, cat: cfg.Text, now: cfg.Now}
+	errs := c.checkSite(cfg.SiteURL)
+	if c.org.Name == "" {
+		errs = append(errs, errors.New("the organisation has no name"))
+	}
+	if c.from.IsZero() || !c.from.ASCII() {
+		errs = append(errs, errors.New("the From address of notifications is missing or not ASCII"))
+	}
+	if c.host == "" {
+		errs = append(errs, errors.New("the host name is missing"))
+	}
+	if !accentForm.MatchString(c.org.Accent) {
+		errs = append(errs, errors.New("the organisation's colour is not of the form #rrggbb"))
+	}
+	errs = append(errs, c.checkSupport()...)
+	c.setDefaults()
+	return c, errors.Join(errs...)
+}
+
+func cleanOrganization(o Organization) Organization {
+	o.Name, o.Short = oneLine(o.Name), oneLine(o.Short)
+	o.PostalAddress = oneLine(o.PostalAddress)
+	s := &o.Support
+	s.Desk, s.Phone, s.Email, s.Hours = oneLine(s.Desk), oneLine(s.Phone), oneLine(s.Email), oneLine(s.Hours)
+	if o.Short == "" {
+		o.Short = o.Name
+	}
+	if o.Accent == "" {
+		o.Accent = defaultAccent
+	}
+	return o
+}
+
+func (c *Composer) checkSite(site string) []error {
+	c.site = strings.TrimRight(site, "/")
+	u, err := url.Parse(c.site)
+	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" || u.RawQuery != "" || u.Fragment != "" || !plainURL(c.site) {
+		return []error{errors.New("the site's address is not a plain http or https URL")}
+	}
+	c.siteTip = u.Host + u.Path
+	return nil
+}
+
+func (c *Composer) checkSupport() []error {
+	if c.org.Support.Email == "" {
+		return nil
+	}
+	a, err := store.ParseAddress(c.org.Support.Email)
+	if err != nil || !a.ASCII() {
+		return []error{errors.New("the help desk's address is not a plain ASCII address")}
+	}
+	c.support = &mail.Mailbox{Name: c.org.Support.Desk, Address: a}
+	return nil
+}
+
+func (c *Composer) setDefaults() {
+	if c.zone == nil {
+		c.zone = time.UTC
+	}
+	if c.cat == nil {
+		c.cat = English{}
+	}
+	if c.now == nil {
+		c.now = time.Now
+	}
+}
+
+// plainURL reports whether s is visible ASCII that needs no quoting in text, HTML or quoted-printable links.
+func plainURL(s string) bool {
+	return strings.IndexFunc(s, func(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune("<>\"'\\^`{|}", r) }) < 0
+}
+
+// errLink is the answer to a link that leads elsewhere than to the site (KEYS K15). The link itself is a secret.
+var errLink = errors.New("the link does not start with the address of the site")
+
+func (c *Composer) checkLink(link string) error {
+	if !strings.HasPrefix(link, c.site+"/") || !plainURL(link) {
+		return errLink
+	}
+	return nil
+}

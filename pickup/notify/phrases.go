@@ -1,0 +1,147 @@
+package notify
+
+// The sentences of all mails, as ids of the catalogue. Each is whole; what stands in for a verb is a name, an address, a
+// date or a host, never a piece of a sentence. The organisation is "we", the reader "you"; nobody's gender is guessed, a
+// name is repeated instead. Words that scams live on are not used; a test holds the list.
+const (
+	// Display names. 1: person or address, 2: organisation.
+	phraseVia     = "%[1]s via %[2]s"
+	phraseOrgMail = "%[1]s Secure Mail"
+	phraseService = "Secure mail"
+
+	// Dates. 1: weekday, 2: day, 3: month, 4: year, 5: clock, 6: zone.
+	phraseDate  = "%[1]s %[2]d %[3]s %[4]d, %[5]s %[6]s"
+	phraseClock = "%02[1]d:%02[2]d"
+
+	// Labels of facts; phraseLabel is how one stands in plain text.
+	phraseLabel     = "%[1]s:"
+	phraseWrittenBy = "Written by"
+	phraseSent      = "Sent"
+	phraseSentTo    = "Sent to"
+	phraseOpenUntil = "Open until"
+	phraseWasUntil  = "Was open until"
+	phraseClosed    = "Closed"
+	phraseTime      = "Time"
+	phraseBrowser   = "Browser"
+	phraseFor       = "For"
+	phraseWritten   = "Written"
+
+	phraseHelp = "Help: %[1]s"
+)
+
+// The notification. 1: author, 2: author's address or organisation, 3: organisation, last: short name, as the phrase
+// shows.
+const (
+	phraseSubject         = "%[1]s of %[2]s has written to you"
+	phraseSubjectExternal = "%[1]s has written to you"
+
+	phraseOpening                = "%[1]s (%[2]s) of %[3]s has written to you. The message is private, so it does not travel by ordinary email. It is kept sealed for you on %[4]s's own site:"
+	phraseOpeningNameless        = "%[1]s of %[2]s has written to you. The message is private, so it does not travel by ordinary email. It is kept sealed for you on %[3]s's own site:"
+	phraseOpeningExternal        = "%[1]s (%[2]s) has written to you in answer to a message from %[3]s. The answer is private, so it does not travel by ordinary email. It is kept sealed for you on %[4]s's own site:"
+	phraseOpeningExternalNamless = "%[1]s has written to you in answer to a message from %[2]s. The answer is private, so it does not travel by ordinary email. It is kept sealed for you on %[3]s's own site:"
+	phraseOpeningShort           = "The message is private, so it does not travel by ordinary email. It is kept sealed for you on %[1]s's own site:"
+
+	phraseBlind  = "You receive this message as a blind copy: the others who got it do not see your address."
+	phraseShared = "Do several people read the mail of %[1]s? Then they share this message: the site has one password for that address."
+
+	phraseFirstTime = "The first time, the site asks you to choose a password for it. It never asks for the password of your email, for bank details or for a payment."
+
+	phraseNoLinkLead = "You would rather not follow a link?"
+	phraseNoLink     = "If you have read a message there before, type %[1]s into your browser and sign in: the message is in your inbox."
+
+	phraseNotMineLead = "Not meant for you?"
+	phraseNotMine     = "The page behind the link lets you close the message unopened. %[1]s is then told."
+
+	phraseAnswer         = "To answer in private, reply on the site. An answer to this mail reaches %[1]s too, but as ordinary email."
+	phraseAnswerBlind    = "To answer %[1]s in private, reply on the site. An answer to this mail reaches %[1]s too, but as ordinary email."
+	phraseAnswerExternal = "To answer, reply on the site. An answer to this mail does not reach %[1]s."
+	phraseAnswerNone     = "The site takes no reply to this message. An answer to this mail reaches %[1]s as ordinary email."
+	phraseAnswerNothing  = "The site takes no reply to this message, and an answer to this mail does not reach %[1]s."
+
+	phraseReason         = "You get this mail because %[1]s at %[2]s sent a private message to %[3]s."
+	phraseReasonExternal = "You get this mail because %[1]s sent a private message to %[3]s through the site of %[2]s."
+)
+
+// The reminder. It holds no secret: it leads to the first mail, or to the sign-in of somebody who has a password.
+const (
+	phraseReminder         = "A message from %[1]s of %[2]s is waiting for you"
+	phraseReminderExternal = "A message from %[1]s is waiting for you"
+
+	phraseReminderOpening = "The message is private, so it is kept sealed for you on %[1]s's own site. It has not been opened yet."
+	phraseReminderFirst   = "The link to it is in the mail that we sent you on %[1]s. Look for that mail and follow its link."
+	phraseReminderSignIn  = "You have a password for the site already. Sign in there to read the message:"
+	phraseReminderNoLink  = "Type %[1]s into your browser and sign in: the message is in your inbox."
+	phraseReminderLost    = "That mail is gone? Then ask %[1]s to send the message again."
+	phraseReminderNotMine = "The page behind the link in that mail lets you close the message unopened. %[1]s is then told."
+	phraseReminderAsks    = "The site never asks for the password of your email, for bank details or for a payment."
+)
+
+// The notices to senders. 1: recipient's address, 2: date or organisation.
+const (
+	phraseNotForMeSubject = "Your message to %[1]s was closed as not meant for them"
+	phraseNotForMe        = "Somebody who has the link for %[1]s tells us that your message is not meant for them, and has closed it unopened:"
+	phraseNotForMeKept    = "The message stays closed until it expires; then it is destroyed."
+	phraseNotForMeNextOne = "Was it the wrong address? Send the message again to the right one."
+	phraseNotForMeNextTwo = "Was it the right address? Then speak to the person before you send the message again."
+
+	phraseExpiredSubject = "Your message to %[1]s was not opened in time"
+	phraseExpired        = "Nobody opened your message while it was open:"
+	phraseExpiredGone    = "%[1]s can no longer open it, and nobody can bring it back."
+	phraseExpiredNext    = "If it still matters, send it again. That makes a new message, with a new notification mail and a new link."
+
+	phraseSenderReason = "You get this mail because you sent a private message through %[1]s Secure Mail."
+)
+
+// The mails about an account. 1: address, 2: organisation, unless the phrase shows otherwise.
+const (
+	phraseWelcomeSubject = "A password was chosen for %[1]s at %[2]s Secure Mail"
+	phraseWelcome        = "On the site where %[1]s keeps private messages, a password was chosen for your address:"
+	phraseWelcomeLink    = "Was it you, or somebody else? This page lets you say which:"
+	phraseWelcomeMine    = "It was you:"
+	phraseWelcomeYes     = "Sign in on that page and say so. From then on, every new message waits in your inbox on the site."
+	phraseWelcomeOther   = "It was somebody else:"
+	phraseWelcomeNo      = "Say so on that page. The password then stops working, and whoever chose it is signed out."
+	phraseWelcomeNothing = "If you do nothing, that password only opens messages whose own link was followed."
+	phraseWelcomeNoLink  = "Then call the help desk named below, or sign in at %[1]s as usual."
+
+	phraseChangedSubject = "Your password for %[1]s Secure Mail was changed"
+	phraseChanged        = "On the site where %[1]s keeps private messages for you, the password of your address was changed:"
+	phraseChangedMine    = "There is nothing left to do. Other browsers that were signed in have been signed out."
+	phraseChangedOther   = "Then please tell the help desk named below, so that it can close the way in for whoever it was."
+
+	phraseDisownedSubject = "The password for %[1]s at %[2]s Secure Mail no longer works"
+	phraseDisowned        = "You told us that it was somebody else who chose a password for your address. That password no longer works, and whoever chose it has been signed out:"
+	phraseDisownedNext    = "Messages for you are still sealed. To read one, open the mail in which we told you of it and follow its link: the site then asks you to choose a password of your own."
+	phraseDisownedLead    = "You did not tell us that?"
+	phraseDisownedOther   = "Then please tell the help desk named below."
+
+	phraseFailedSubject = "Your answer to %[1]s was not delivered"
+	phraseFailed        = "An answer that you wrote on the site of %[1]s has not reached its reader:"
+	phraseFailedKept    = "It is still among your sent messages on the site, marked as not delivered."
+	phraseFailedNext    = "To read it again, type %[1]s into your browser and sign in. The help desk named below can tell you more."
+
+	phraseNeverAsk      = "We never ask by mail for a password, for bank details or for a payment."
+	phraseAccountReason = "You get this mail because %[1]s is registered with %[2]s Secure Mail."
+)
+
+// Phrases lists every id that this package hands to its Catalogue, for the completeness test of translations.
+func Phrases() []string {
+	list := []string{
+		phraseVia, phraseOrgMail, phraseService, phraseDate, phraseClock, phraseLabel, phraseWrittenBy, phraseSent, phraseSentTo,
+		phraseOpenUntil, phraseWasUntil, phraseClosed, phraseTime, phraseBrowser, phraseFor, phraseWritten, phraseHelp,
+		phraseSubject, phraseSubjectExternal, phraseOpening, phraseOpeningNameless, phraseOpeningExternal,
+		phraseOpeningExternalNamless, phraseOpeningShort, phraseBlind, phraseShared, phraseFirstTime, phraseNoLinkLead,
+		phraseNoLink, phraseNotMineLead, phraseNotMine, phraseAnswer, phraseAnswerBlind, phraseAnswerExternal, phraseAnswerNone,
+		phraseAnswerNothing, phraseReason, phraseReasonExternal,
+		phraseReminder, phraseReminderExternal, phraseReminderOpening, phraseReminderFirst, phraseReminderSignIn,
+		phraseReminderNoLink, phraseReminderLost, phraseReminderNotMine, phraseReminderAsks,
+		phraseNotForMeSubject, phraseNotForMe, phraseNotForMeKept, phraseNotForMeNextOne, phraseNotForMeNextTwo,
+		phraseExpiredSubject, phraseExpired, phraseExpiredGone, phraseExpiredNext, phraseSenderReason,
+		phraseWelcomeSubject, phraseWelcome, phraseWelcomeLink, phraseWelcomeMine, phraseWelcomeYes, phraseWelcomeOther,
+		phraseWelcomeNo, phraseWelcomeNothing, phraseWelcomeNoLink, phraseChangedSubject, phraseChanged, phraseChangedMine,
+		phraseChangedOther, phraseDisownedSubject, phraseDisowned, phraseDisownedNext, phraseDisownedLead, phraseDisownedOther,
+		phraseFailedSubject, phraseFailed, phraseFailedKept, phraseFailedNext, phraseNeverAsk, phraseAccountReason,
+	}
+	list = append(list, weekdays[:]...)
+	return append(list, months[:]...)
+}
