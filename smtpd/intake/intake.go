@@ -109,9 +109,20 @@ func (in *Intake) Authenticate(context.Context, store.Client, string, string) er
 // Recipient has nothing to refuse at RCPT: what it would go by stands in the header (MAIL 5.1).
 func (in *Intake) Recipient(context.Context, *store.Envelope, store.Rcpt) error { return nil }
 
-// Accept takes a message from a mail server or, when env names an Author, a reply from the site. When it returns nil,
-// the message is durable and every recipient has a fate (I2).
+// Accept takes a message that a mail server relays. When it returns nil, the message is durable and every recipient
+// has a fate (I2).
 func (in *Intake) Accept(ctx context.Context, env store.Envelope, body io.Reader) (store.Receipt, error) {
+	return in.accept(ctx, env, nil, body)
+}
+
+// AcceptReply takes a reply that was written on the site: the letter goes to the mail server like any other, and its
+// stored copy opens for whoever opens what it answers, whose file key parent is, and for the account that wrote it
+// (KEYS K6).
+func (in *Intake) AcceptReply(ctx context.Context, env store.Envelope, parent seal.FileKey, body io.Reader) (store.Receipt, error) {
+	return in.accept(ctx, env, &parent, body)
+}
+
+func (in *Intake) accept(ctx context.Context, env store.Envelope, parent *seal.FileKey, body io.Reader) (store.Receipt, error) {
 	br := bufio.NewReaderSize(body, 32<<10)
 	header, raw, err := readHeader(br)
 	if err != nil {
@@ -120,7 +131,7 @@ func (in *Intake) Accept(ctx context.Context, env store.Envelope, body io.Reader
 	if err := in.checkLoop(header); err != nil {
 		return store.Receipt{}, err
 	}
-	j := &job{in: in, env: env, header: header, raw: raw}
+	j := &job{in: in, env: env, header: header, raw: raw, parent: parent}
 	if j.isReply() {
 		j.raw = append(in.originField(env, header), raw...)
 	} else {

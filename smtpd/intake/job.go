@@ -17,8 +17,9 @@ type job struct {
 	in     *Intake
 	env    store.Envelope
 	header mail.Header
-	raw    []byte // header as it will be relayed
-	own    bool   // a mail of ours that came back
+	raw    []byte        // header as it will be relayed
+	own    bool          // a mail of ours that came back
+	parent *seal.FileKey // of what a reply from the site answers; nil for all other mail
 
 	author    store.AddressKey // "" when there is none or several
 	facts     facts
@@ -40,9 +41,8 @@ type facts struct {
 	parent   store.Message   // what a reply answers
 }
 
-// isReply reports whether the message was written on the site. Its letter goes to the mail server like any other; its
-// stored copy opens for its writer and for whoever opens what it answers (KEYS K6).
-func (j *job) isReply() bool { return !j.env.Author.IsZero() }
+// isReply reports whether the message was written on the site.
+func (j *job) isReply() bool { return j.parent != nil }
 
 // decide gathers facts and asks policy; a reply from the site is always relayed.
 func (j *job) decide(ctx context.Context) error {

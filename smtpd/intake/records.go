@@ -143,7 +143,7 @@ func (j *job) addReplyGrants(rec *records) error {
 	if !j.isReply() {
 		return nil
 	}
-	rec.message.Grants = append(rec.message.Grants, j.in.Keys.GrantParent(seal.FileKey(j.env.ParentKey), j.env.Parent, j.env.ID, j.key))
+	rec.message.Grants = append(rec.message.Grants, j.in.Keys.GrantParent(*j.parent, j.env.Parent, j.env.ID, j.key))
 	key, ok := j.facts.writer.Current()
 	if !ok || j.facts.writer.Muted {
 		return nil

@@ -1,0 +1,118 @@
+package config
+
+import (
+	"fmt"
+	"net/url"
+	"reflect"
+	"strings"
+	"time"
+)
+
+// YAML writes the configuration in force. Secrets are never in a Config: it holds the names of their files.
+func (c Config) YAML() string {
+	var b strings.Builder
+	writeStruct(&b, reflect.ValueOf(c), 0)
+	return b.String()
+}
+
+func writeStruct(b *strings.Builder, v reflect.Value, depth int) {
+	for i := range v.NumField() {
+		name := v.Type().Field(i).Tag.Get("mapstructure")
+		fmt.Fprintf(b, "%s%s:", strings.Repeat("  ", depth), name)
+		writeValue(b, v.Field(i), depth)
+	}
+}
+
+func writeValue(b *strings.Builder, v reflect.Value, depth int) {
+	switch x := v.Interface().(type) {
+	case time.Duration:
+		fmt.Fprintf(b, " %s\n", durationText(x))
+		return
+	case Size:
+		fmt.Fprintf(b, " %s\n", x)
+		return
+	}
+	switch v.Kind() {
+	case reflect.Struct:
+		b.WriteByte('\n')
+		writeStruct(b, v, depth+1)
+	case reflect.Slice:
+		writeList(b, v, depth)
+	case reflect.Pointer:
+		if v.IsNil() {
+			b.WriteString(" null\n")
+			return
+		}
+		writeValue(b, v.Elem(), depth)
+	case reflect.String:
+		fmt.Fprintf(b, " %q\n", v.String())
+	default:
+		fmt.Fprintf(b, " %v\n", v.Interface())
+	}
+}
+
+func writeList(b *strings.Builder, v reflect.Value, depth int) {
+	if v.Len() == 0 {
+		b.WriteString(" []\n")
+		return
+	}
+	b.WriteByte('\n')
+	for i := range v.Len() {
+		fmt.Fprintf(b, "%s-", strings.Repeat("  ", depth+1))
+		writeValue(b, v.Index(i), depth+2)
+	}
+}
+
+func durationText(d time.Duration) string {
+	if d >= day && d%day == 0 {
+		return fmt.Sprintf("%dd", d/day)
+	}
+	return d.String()
+}
+
+// InWords says what the configuration means for mail: who may relay, where mail goes, what is sealed, and what an
+// administrator should know before going live.
+func (c Config) InWords() string {
+	var b strings.Builder
+	say := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
+	say("The configuration is valid.")
+	say("Mail is taken on %s as %s, up to %s a message.", strings.Join(c.SMTP.Listen, ", "), c.Hostname, c.SMTP.MaxMessageSize)
+	say("May relay, from any sender to any recipient: hosts in %s. Everybody else is refused.", strings.Join(c.SMTP.TrustedNetworks, ", "))
+	for _, r := range c.Relay.Routes {
+		say("Mail to %s goes to %s, TLS %s.", strings.Join(r.Domains, ", "), strings.Join(r.AllHosts(), ", then "), r.TLS)
+	}
+	say("Sealed: mail from %s to outside whose subject holds [%s].", strings.Join(c.Organization.Domains, ", "), strings.Join(c.Policy.Tags, "] or ["))
+	say("Recipients read it at %s within %s.", c.Pickup.URL, durationText(c.Pickup.ExpireAfter))
+	for _, note := range c.Notes() {
+		say("Note: %s", note)
+	}
+	return b.String()
+}
+
+// Notes are things that are allowed but that an administrator should know.
+func (c Config) Notes() (notes []string) {
+	const longestURL = 36 // longer, and the link's line exceeds 76 characters (KEYS K2)
+	if len(c.Pickup.URL) > longestURL {
+		notes = append(notes, fmt.Sprintf("pickup.url has %d characters; over %d the link no longer fits a line of 76, and some mail programs may break it", len(c.Pickup.URL), longestURL))
+	}
+	notes = append(notes, "without a bounce domain, bounces of notifications go to the sender of the message and do not change its state here")
+	if u, err := url.Parse(c.Pickup.URL); err == nil && u.Scheme == "https" && !c.Pickup.TLS.Set() {
+		notes = append(notes, "the site has no certificate of its own, so a proxy answers for it: keep /p/ and /w/ out of the proxy's access and error logs (docs/operations.md has the settings)")
+	}
+	if !c.SMTP.TLS.Set() {
+		notes = append(notes, "smtp.tls has no certificate: mail servers cannot use STARTTLS towards this gateway")
+	}
+	if c.Notify.ConfirmSender {
+		notes = append(notes, "notify.confirm_sender is on, but confirmations do not exist yet")
+	}
+	if c.Admin.Listen != "" {
+		notes = append(notes, "admin.listen is read, but the console does not exist yet: use the command line")
+	}
+	if c.Organization.Support.Phone == "" && c.Organization.Support.Email == "" {
+		notes = append(notes, "organization.support has neither phone nor email: recipients in trouble find nobody to ask")
+	}
+	if c.Organization.PostalAddress == "" {
+		notes = append(notes, "organization.postal_address is empty: some laws want it in mails")
+	}
+	return notes
+}

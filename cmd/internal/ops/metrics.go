@@ -1,0 +1,118 @@
+package ops
+
+import (
+	"context"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"postern/store"
+)
+
+// Metrics are the counters of the running parts.
+type Metrics struct {
+	Connections *prometheus.CounterVec // by class of client
+	Messages    *prometheus.CounterVec // by reply code
+	Decisions   *prometheus.CounterVec // by action
+	Attempts    *prometheus.CounterVec // by kind of mail and result
+	Latency     prometheus.Histogram   // from acceptance to delivery, in seconds
+	Jobs        *prometheus.CounterVec // failed background jobs by name
+}
+
+// NewMetrics registers the counters.
+func NewMetrics(r prometheus.Registerer) *Metrics {
+	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
+		v := prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: "postern", Name: name, Help: help}, labels)
+		r.MustRegister(v)
+		return v
+	}
+	m := &Metrics{
+		Connections: counter("smtp_connections_total", "SMTP connections taken, by class of client.", "class"),
+		Messages:    counter("smtp_messages_total", "Messages answered at the end of data, by reply code.", "code"),
+		Decisions:   counter("decisions_total", "Recipients of accepted messages, by what policy decided.", "action"),
+		Attempts:    counter("delivery_attempts_total", "Delivery attempts per recipient, by kind of mail and result.", "kind", "result"),
+		Jobs:        counter("job_failures_total", "Passes of background jobs that ended with an error.", "job"),
+		Latency: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Namespace: "postern", Name: "delivery_seconds", Help: "From acceptance to the next hop's 250.",
+			Buckets: []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 14400},
+		}),
+	}
+	r.MustRegister(m.Latency, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return m
+}
+
+// queueCollector reads the store when it is scraped.
+type queueCollector struct {
+	store  store.Store
+	now    func() time.Time
+	length *prometheus.Desc
+	oldest *prometheus.Desc
+	states *prometheus.Desc
+	users  *prometheus.Desc
+}
+
+// RegisterStore adds gauges for queue, states of recipients and users.
+func RegisterStore(r prometheus.Registerer, s store.Store, now func() time.Time) {
+	r.MustRegister(&queueCollector{
+		store: s, now: now,
+		length: prometheus.NewDesc("postern_queue_items", "Deliveries that wait.", nil, nil),
+		oldest: prometheus.NewDesc("postern_queue_oldest_seconds", "Age of the oldest waiting delivery; 0 when none waits.", nil, nil),
+		states: prometheus.NewDesc("postern_recipients", "Recipients of messages, by state.", []string{"state"}, nil),
+		users:  prometheus.NewDesc("postern_users", "Accounts, by status.", []string{"status"}, nil),
+	})
+}
+
+// Describe implements prometheus.Collector.
+func (c *queueCollector) Describe(ch chan<- *prometheus.Desc) {
+	ch <- c.length
+	ch <- c.oldest
+	ch <- c.states
+	ch <- c.users
+}
+
+var gaugedStates = []store.State{
+	store.StateQueued, store.StateDelivered, store.StateNotified, store.StateOpened, store.StateFailed,
+	store.StateBounced, store.StateDeclined, store.StateRecalled, store.StateExpired, store.StateRefused,
+}
+
+// Collect implements prometheus.Collector.
+func (c *queueCollector) Collect(ch chan<- prometheus.Metric) {
+	ctx, cancel := context.WithTimeout(context.Background(), checkTime)
+	defer cancel()
+	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
+	}
+	err := c.store.View(ctx, func(tx store.Tx) error { return c.read(tx, gauge) })
+	if err != nil {
+		ch <- prometheus.NewInvalidMetric(c.length, err)
+	}
+}
+
+func (c *queueCollector) read(tx store.Tx, gauge func(*prometheus.Desc, float64, ...string)) error {
+	n, err := tx.Queue().Count()
+	if err != nil {
+		return err
+	}
+	gauge(c.length, float64(n))
+	age := 0.0
+	if oldest, err := tx.Queue().Oldest(); err == nil {
+		age = max(0, c.now().Sub(oldest).Seconds())
+	}
+	gauge(c.oldest, age)
+	for _, s := range gaugedStates {
+		n, err := tx.Messages().CountState(s)
+		if err != nil {
+			return err
+		}
+		gauge(c.states, float64(n), string(s))
+	}
+	for _, s := range []store.Status{store.StatusActive, store.StatusInvited, store.StatusDisabled} {
+		n, err := tx.Accounts().Count(s)
+		if err != nil {
+			return err
+		}
+		gauge(c.users, float64(n), string(s))
+	}
+	return nil
+}

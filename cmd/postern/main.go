@@ -1,0 +1,93 @@
+// Command postern is a secure-mail gateway: it relays mail, seals what is flagged as secure and lets recipients pick
+// it up. See README.md.
+//
+// main only calls run; each subcommand has a file of its own; serve.go wires the server by hand, in start order.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"postern/cmd/internal/config"
+)
+
+// The exit codes.
+const (
+	exitOK      = 0
+	exitFailure = 1 // something failed while running
+	exitSetup   = 2 // configuration, keys or data folder are not as they must be; nothing was changed
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
+	code := run(ctx, os.Args[1:], console{env: os.Environ(), in: os.Stdin, out: os.Stdout, err: os.Stderr})
+	stop()
+	os.Exit(code)
+}
+
+// console is a process's surroundings, so that tests can give others.
+type console struct {
+	env []string
+	in  io.Reader
+	out io.Writer
+	err io.Writer
+}
+
+// setupError marks an error that exits with exitSetup.
+type setupError struct{ error }
+
+func (e setupError) Unwrap() error { return e.error }
+
+func run(ctx context.Context, args []string, c console) int {
+	root := rootCommand(c)
+	root.SetArgs(args)
+	root.SetIn(c.in)
+	root.SetOut(c.out)
+	root.SetErr(c.err)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return exitOK
+	}
+	fmt.Fprintln(c.err, "postern:", err)
+	var setup setupError
+	if errors.As(err, &setup) || errors.As(err, new(config.Problems)) {
+		return exitSetup
+	}
+	return exitFailure
+}
+
+func rootCommand(c console) *cobra.Command {
+	root := &cobra.Command{
+		Use:           "postern",
+		Short:         "A mail gateway that seals what must not travel in clear",
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		Args:          cobra.NoArgs,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	root.CompletionOptions.HiddenDefaultCmd = true
+	root.AddCommand(
+		serveCommand(c), demoCommand(c), configCommand(c), policyCommand(c), queueCommand(c), messageCommand(c),
+		userCommand(c), keyCommand(c), versionCommand(),
+	)
+	return root
+}
+
+// configFlag adds --config to a command and returns how to read it.
+func configFlag(cmd *cobra.Command, c console) func() (config.Config, error) {
+	path := cmd.PersistentFlags().StringP("config", "c", "", "configuration file (default: built-in values and POSTERN_… variables)")
+	return func() (config.Config, error) {
+		cfg, err := config.Load(*path, c.env)
+		if err != nil {
+			return cfg, setupError{err}
+		}
+		return cfg, nil
+	}
+}

@@ -1,0 +1,113 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"postern/cmd/internal/control"
+	"postern/pickup/admin"
+	"postern/store"
+)
+
+func messageCommand(c console) *cobra.Command {
+	cmd := &cobra.Command{Use: "message", Short: "Follow or take back a message; its content is never shown"}
+	load := loader(configFlag(cmd, c))
+	trace := &cobra.Command{
+		Use: "trace ID|MESSAGE-ID|ADDRESS", Short: "Print the path of a message in order", Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error { return messageTrace(cmd, load, args[0]) },
+	}
+	show := *trace
+	show.Use, show.Short = "show ID", "Print a message's recipients, states and history"
+	cmd.AddCommand(trace, &show, recallCommand(load))
+	return cmd
+}
+
+func recallCommand(load loader) *cobra.Command {
+	recall := &cobra.Command{
+		Use: "recall ID|ITEM", Short: "Destroy the keys of a sealed message, for all recipients or for one", Args: cobra.ExactArgs(1),
+	}
+	yes := recall.Flags().Bool("yes", false, "really do it")
+	recall.RunE = func(cmd *cobra.Command, args []string) error {
+		key, err := store.ParseRcptKey(args[0])
+		if err != nil {
+			id, idErr := store.ParseMessageID(args[0])
+			if idErr != nil {
+				return idErr
+			}
+			key = store.RcptKey{Message: id}
+		}
+		if !*yes {
+			return fmt.Errorf("recalling %s destroys keys and cannot be undone. Add --yes to do it", args[0])
+		}
+		return load.do(cmd, "message.recall", itemRequest{key}, "The message was taken back.")
+	}
+	return recall
+}
+
+func messageTrace(cmd *cobra.Command, load loader, query string) error {
+	return load.call(cmd.Context(), func(c control.Caller) error {
+		var found []admin.MessageView
+		if err := c.Call(cmd.Context(), "message.trace", traceRequest{query}, &found); err != nil {
+			return err
+		}
+		for i, m := range found {
+			if i > 0 {
+				fmt.Fprintln(cmd.OutOrStdout())
+			}
+			if err := printMessage(cmd.OutOrStdout(), m); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func printMessage(out io.Writer, m admin.MessageView) error {
+	w := table(out)
+	fmt.Fprintf(w, "Message\t%s\nAccepted\t%s from %s\nSender\t%s\n", m.ID, when(m.At), m.Client, m.From)
+	if m.Author != "" {
+		fmt.Fprintf(w, "Author\t%s\n", m.Author)
+	}
+	if m.ReplyTo != "" {
+		fmt.Fprintf(w, "Answers\t%s\n", m.ReplyTo)
+	}
+	fmt.Fprintf(w, "Size\t%d octets\nOpen until\t%s\n", m.Size, when(m.Expires))
+	for _, r := range m.Recipients {
+		fmt.Fprintf(w, "\nRecipient\t%s (%s)\n  decision\t%s, rule %s: %s\n  state\t%s since %s\n", r.To, r.Item, r.Action, r.Rule, r.Reason, r.State, when(r.Since))
+		if r.Ended != "" {
+			fmt.Fprintf(w, "  ended\t%s\n", r.Ended)
+		}
+		if r.Fetched > 0 {
+			fmt.Fprintf(w, "  link fetched\t%d times, by programs or people, before anybody signed in\n", r.Fetched)
+		}
+		if r.Detail != "" {
+			fmt.Fprintf(w, "  detail\t%s\n", r.Detail)
+		}
+	}
+	fmt.Fprintln(w, "\nHistory")
+	for _, e := range m.Events {
+		fmt.Fprintf(w, "  %s\t%s\t%s\n", when(e.At), e.What, eventText(e))
+	}
+	return w.Flush()
+}
+
+func eventText(e admin.EventView) string {
+	var parts []string
+	if e.N > 0 {
+		parts = append(parts, fmt.Sprintf("recipient %d", e.N))
+	}
+	if e.Actor != "" {
+		parts = append(parts, "by "+e.Actor)
+	}
+	for _, k := range slices.Sorted(maps.Keys(e.Facts)) {
+		if e.Facts[k] != "" {
+			parts = append(parts, k+"="+e.Facts[k])
+		}
+	}
+	return strings.Join(parts, ", ")
+}

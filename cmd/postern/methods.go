@@ -1,0 +1,77 @@
+package main
+
+import (
+	"context"
+
+	"postern/cmd/internal/control"
+	"postern/pickup/admin"
+	"postern/store"
+)
+
+// The requests of the control socket. Every command sends one of them.
+type (
+	queueListRequest struct {
+		Domain string
+		Cursor store.Cursor
+	}
+	itemRequest struct{ Item store.RcptKey }
+	dropRequest struct {
+		Item   store.RcptKey
+		Reason string
+	}
+	traceRequest    struct{ Query string }
+	userListRequest struct {
+		Status store.Status
+		Cursor store.Cursor
+	}
+	userRequest struct {
+		Address string
+		Status  store.Status
+	}
+	keyRequest struct{ Key store.KeyID }
+)
+
+// methods names what the socket answers, and how.
+func methods(s *admin.Service) control.Methods {
+	return control.Methods{
+		"queue.list": control.Handle(func(ctx context.Context, r queueListRequest) (admin.QueuePage, error) {
+			return s.QueueList(ctx, admin.Socket, r.Domain, r.Cursor)
+		}),
+		"queue.show": control.Handle(func(ctx context.Context, r itemRequest) (admin.QueueRow, error) {
+			return s.QueueShow(ctx, admin.Socket, r.Item)
+		}),
+		"queue.retry": control.Do(func(ctx context.Context, r itemRequest) error {
+			return s.QueueRetry(ctx, admin.Socket, r.Item)
+		}),
+		"queue.drop": control.Do(func(ctx context.Context, r dropRequest) error {
+			return s.QueueDrop(ctx, admin.Socket, r.Item, r.Reason)
+		}),
+		"message.trace": control.Handle(func(ctx context.Context, r traceRequest) ([]admin.MessageView, error) {
+			return s.MessageTrace(ctx, admin.Socket, r.Query)
+		}),
+		"message.recall": control.Do(func(ctx context.Context, r itemRequest) error {
+			return s.MessageRecall(ctx, admin.Socket, r.Item)
+		}),
+		"user.list": control.Handle(func(ctx context.Context, r userListRequest) (admin.UserPage, error) {
+			return s.UserList(ctx, admin.Socket, r.Status, r.Cursor)
+		}),
+		"user.show": control.Handle(func(ctx context.Context, r userRequest) (admin.UserRow, error) {
+			return s.UserShow(ctx, admin.Socket, r.Address)
+		}),
+		"user.switch": control.Do(func(ctx context.Context, r userRequest) error {
+			return s.UserSwitch(ctx, admin.Socket, r.Address, r.Status)
+		}),
+		"key.list": control.Handle(func(ctx context.Context, _ struct{}) ([]admin.KeyRow, error) {
+			return s.KeyList(ctx, admin.Socket)
+		}),
+		"key.rotate": control.Handle(func(ctx context.Context, _ struct{}) (admin.KeyRow, error) {
+			return s.KeyRotate(ctx, admin.Socket)
+		}),
+		"key.retire": control.Do(func(ctx context.Context, r keyRequest) error {
+			return s.KeyRetire(ctx, admin.Socket, r.Key)
+		}),
+		"policy.explain": control.Handle(func(ctx context.Context, r admin.DryRun) ([]admin.Verdict, error) {
+			return s.PolicyExplain(ctx, admin.Socket, r)
+		}),
+	}
+}
