@@ -16,9 +16,6 @@ import (
 // welcomeLife is how long the link in a welcome mail works (KEYS K2).
 const welcomeLife = 30 * 24 * time.Hour
 
-// giveUp is how long the queue tries to deliver an account's mail.
-const giveUp = 5 * 24 * time.Hour
-
 // Registration is a filled-in registration form of a link's page.
 type Registration struct {
 	Secret   seal.LinkSecret
@@ -164,9 +161,6 @@ func (s *Service) welcome(ctx context.Context, a store.Account, c Client) (welco
 	})
 	if err != nil {
 		return welcoming{}, fmt.Errorf("compose welcome: %w", err)
-	}
-	if own.GiveUp.IsZero() {
-		own.GiveUp = now.Add(giveUp)
 	}
 	prepared, err := s.Outbox.Prepare(ctx, own)
 	if err != nil {

@@ -1,0 +1,217 @@
+package message
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"postern/pickup/notify"
+	"postern/store"
+	"postern/store/outbox"
+)
+
+const (
+	expireBatch = 500 // recipients a transaction (ARCHITECTURE 1.10)
+	// expireTick is how long the expiry job sleeps at most: what was accepted meanwhile may end before what it knew.
+	expireTick = 15 * time.Second
+)
+
+// dying is a recipient whose share is to end, with what its sender is told.
+type dying struct {
+	rcpt   store.Recipient
+	event  store.Event
+	notice *outbox.Prepared
+}
+
+// Expire ends up to n shares that are due at a time, and says how many it ended. The sender of a message that nobody
+// opened is told, unless the mail came from a list or a null sender.
+func (s *Service) Expire(ctx context.Context, now time.Time, n int) (int, error) {
+	due, err := s.due(ctx, now, n)
+	if err != nil {
+		return 0, fmt.Errorf("find expired messages: %w", err)
+	}
+	done, err := s.expire(ctx, due, now)
+	if !errors.Is(err, store.ErrCorrupt) && !errors.Is(err, store.ErrNotFound) || len(due) < 2 {
+		return done, err
+	}
+	done = 0 // one damaged message holds up no other (I5)
+	for _, d := range due {
+		one, err := s.expire(ctx, []dying{d}, now)
+		if err != nil {
+			s.Log.ErrorContext(ctx, "message not expired", "event", "expire", "msg", d.rcpt.Key.Message, "error", err)
+		}
+		done += one
+	}
+	return done, nil
+}
+
+// due reads what is to end, and composes the notices.
+func (s *Service) due(ctx context.Context, now time.Time, n int) ([]dying, error) {
+	var rows []row
+	err := s.Store.View(ctx, func(tx store.Tx) error {
+		rows = nil
+		keys, err := tx.Messages().Expired(now, n)
+		if err != nil {
+			return err
+		}
+		for _, k := range keys {
+			r, err := tx.Messages().Recipient(k)
+			if err != nil {
+				s.Log.ErrorContext(ctx, "recipient not expired", "event", "expire", "msg", k.Message, "error", err)
+				continue
+			}
+			m, err := tx.Messages().Get(k.Message)
+			rows = append(rows, row{r, m, err})
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	due := make([]dying, 0, len(rows))
+	for _, r := range rows {
+		d := dying{rcpt: r.rcpt, event: store.Event{ID: store.NewEventID(now), What: store.EventExpired,
+			Message: r.rcpt.Key.Message, N: r.rcpt.Key.N, Actor: actorSystem}}
+		if d.notice, err = s.expiredNotice(ctx, r, now); err != nil {
+			return nil, err
+		}
+		due = append(due, d)
+	}
+	return due, nil
+}
+
+// expiredNotice is the "expired unread" mail, nil when nobody is to get one. Trouble with the outbox is an error: the
+// share then ends later, with its notice.
+func (s *Service) expiredNotice(ctx context.Context, r row, now time.Time) (*outbox.Prepared, error) {
+	if r.err != nil || r.rcpt.State == store.StateOpened || r.rcpt.State == store.StateDeclined || !wantsNotices(r.message) {
+		return nil, nil
+	}
+	return s.notice(ctx, r, r.rcpt.Expires, now, s.Mails.ExpiredUnread)
+}
+
+// wantsNotices reports whether the sender of a message is told what became of it (MAIL §4, §7).
+func wantsNotices(m store.Message) bool { return m.From != nil && !m.List }
+
+// notice composes and seals a mail to the sender about one recipient. One that cannot be composed is left out: what it
+// tells of happens all the same.
+func (s *Service) notice(ctx context.Context, r row, at, now time.Time, compose func(notify.Event) (store.OwnMail, error)) (*outbox.Prepared, error) {
+	own, err := compose(notify.Event{ID: store.NewMessageID(now), About: r.rcpt.Key, To: *r.message.From,
+		Recipient: r.rcpt.Address, MessageID: s.messageID(r.message), Sent: r.message.At, At: at})
+	if err != nil {
+		s.Log.ErrorContext(ctx, "notice not composed", "event", "notice", "msg", r.rcpt.Key.Message, "error", err)
+		return nil, nil
+	}
+	prepared, err := s.Outbox.Prepare(ctx, own)
+	if err != nil {
+		return nil, fmt.Errorf("seal notice: %w", err)
+	}
+	return &prepared, nil
+}
+
+// messageID is the original's Message-ID, to which later notices refer; "" when it had none.
+func (s *Service) messageID(m store.Message) string {
+	if len(m.MsgID) == 0 {
+		return ""
+	}
+	id, err := s.Keys.OpenMessageID(m.ID, m.MsgID)
+	if err != nil {
+		s.Log.Error("Message-ID does not open", "event", "damaged", "msg", m.ID, "error", err)
+		return ""
+	}
+	return id
+}
+
+// expire writes the ends. A recipient that changed meanwhile is left for the next round.
+func (s *Service) expire(ctx context.Context, due []dying, now time.Time) (done int, err error) {
+	if len(due) == 0 {
+		return 0, nil
+	}
+	at := now.UTC().Truncate(time.Millisecond)
+	err = s.Store.Update(ctx, func(tx store.Tx) error {
+		done = 0
+		touched := make(map[store.MessageID]bool)
+		for _, d := range due {
+			cur, err := tx.Messages().Recipient(d.rcpt.Key)
+			if err != nil {
+				return err
+			}
+			if cur.Version != d.rcpt.Version {
+				continue
+			}
+			if err := d.write(tx, at); err != nil {
+				return err
+			}
+			touched[d.rcpt.Key.Message] = true
+			done++
+		}
+		for id := range touched {
+			if err := closeMessage(tx, id); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return 0, fmt.Errorf("expire messages: %w", err)
+	}
+	return done, nil
+}
+
+func (d dying) write(tx store.Tx, at time.Time) error {
+	if err := endShare(tx, d.rcpt, store.StateExpired, at); err != nil {
+		return err
+	}
+	if d.notice != nil {
+		if err := d.notice.Put(tx); err != nil {
+			return err
+		}
+	}
+	return tx.Audit().Add(d.event)
+}
+
+// Run is the expiry job: it ends what is due, also what became due while the server was down, and sleeps until the
+// next expiry. It returns when ctx ends.
+func (s *Service) Run(ctx context.Context) error {
+	for {
+		s.expireAll(ctx)
+		timer := time.NewTimer(s.untilNext(ctx))
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return nil
+		case <-timer.C:
+		}
+	}
+}
+
+func (s *Service) expireAll(ctx context.Context) {
+	for ctx.Err() == nil {
+		n, err := s.Expire(ctx, s.now(), expireBatch)
+		if err != nil && ctx.Err() == nil {
+			s.Log.ErrorContext(ctx, "expiry", "event", "expire", "error", err)
+		}
+		if n == 0 || err != nil {
+			return
+		}
+		s.Log.InfoContext(ctx, "messages expired", "event", "expire", "count", n)
+	}
+}
+
+func (s *Service) untilNext(ctx context.Context) time.Duration {
+	wait := expireTick
+	err := s.Store.View(ctx, func(tx store.Tx) error {
+		next, err := tx.Messages().NextExpiry()
+		if errors.Is(err, store.ErrNotFound) {
+			return nil
+		}
+		if err == nil {
+			wait = min(expireTick, max(time.Second, next.Sub(s.Now())))
+		}
+		return err
+	})
+	if err != nil && ctx.Err() == nil {
+		s.Log.ErrorContext(ctx, "next expiry", "event", "expire", "error", err)
+	}
+	return wait
+}
