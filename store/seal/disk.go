@@ -129,7 +129,7 @@ func (d disk) replace(path string, data []byte) error {
 		return err
 	}
 	if old != nil {
-		err := d.do("link", func() error {
+		err := d.do("keep old", func() error {
 			os.Link(path, path+suffixOld) // best effort, as said above
 			return nil
 		})

@@ -112,7 +112,7 @@ func (f lineFormat) parseLine(text string) (l keyLine, reason string) {
 	}
 	if f.timed {
 		hour, err := strconv.ParseInt(fields[2], 10, 64)
-		if err != nil {
+		if err != nil || strconv.FormatInt(hour, 10) != fields[2] {
 			return l, "time is not a number"
 		}
 		l.hour = hour

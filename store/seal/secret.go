@@ -63,7 +63,7 @@ var errSessionToken = errors.New("not a session token")
 // ParseSessionToken reads what SessionToken.String wrote.
 func ParseSessionToken(s string) (t SessionToken, err error) {
 	b, err := base64.RawURLEncoding.Strict().DecodeString(s)
-	if err != nil || len(b) != len(t) {
+	if err != nil || len(b) != len(t) || SessionToken(b).String() != s { // the decoder skips line ends
 		return SessionToken{}, errSessionToken
 	}
 	return SessionToken(b), nil
@@ -113,6 +113,7 @@ func (SessionToken) Format(f fmt.State, _ rune)   { hide(f) }
 func (SessionToken) GoString() string             { return redacted }
 func (SessionToken) LogValue() slog.Value         { return hidden() }
 func (SessionToken) MarshalText() ([]byte, error) { return []byte(redacted), nil }
+func (keyLine) Format(f fmt.State, _ rune)        { hide(f) }
 func (*Writer) Format(f fmt.State, _ rune)        { hide(f) }
 func (*Body) Format(f fmt.State, _ rune)          { hide(f) }
 func (*ServerKeys) Format(f fmt.State, _ rune)    { hide(f) }

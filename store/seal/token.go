@@ -71,7 +71,7 @@ func (s LinkSecret) lookup(k TokenKind) []byte {
 // ErrDamaged when they do not belong together or the token is of another kind. Damage passes once in 2^20 times, and
 // then leads to no row.
 func ParseToken(k TokenKind, text string) (LinkSecret, error) {
-	text = unescape(text)
+	text = strings.ToLower(unescape(text))
 	if i := strings.LastIndex(text, "/"+string(k)+"/"); i >= 0 {
 		text = text[i+3:]
 	}
