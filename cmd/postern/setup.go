@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -22,17 +23,23 @@ const checkPrefix = "server-key-check/"
 
 // openStore opens the engine of a data folder. Nothing is created where a folder holds another program's or a newer
 // Postern's data.
-func openStore(cfg config.Config) (store.Store, error) {
+func openStore(cfg config.Config, log *slog.Logger) (store.Store, error) {
 	if err := os.MkdirAll(cfg.DataDir, 0o700); err != nil {
 		return nil, setupError{fmt.Errorf("data_dir: %w", err)}
 	}
 	db, err := bolt.Open(bolt.Config{
-		Dir: cfg.DataDir, OpenBlobs: blob.In(filepath.Join(cfg.DataDir, "blobs")), Now: time.Now, Log: nil,
+		Dir: cfg.DataDir, Blobs: blob.In(filepath.Join(cfg.DataDir, "blobs")), Now: time.Now, Log: log,
 	})
 	if err != nil {
 		return nil, setupError{err}
 	}
 	return db, nil
+}
+
+// storeExists reports whether a data folder has been used before.
+func storeExists(dir string) bool {
+	_, err := os.Stat(filepath.Join(dir, "postern.db"))
+	return err == nil
 }
 
 // openKeys opens the server key file and compares it with the store. A file is made only for a store that never had a

@@ -14,6 +14,7 @@ import (
 	"slices"
 	"time"
 
+	"postern/pickup/message"
 	"postern/store"
 	"postern/store/seal"
 )
@@ -79,7 +80,8 @@ func (a Actor) allow(what Action) error {
 
 // Messages ends shares; package message does.
 type Messages interface {
-	Recall(ctx context.Context, actor string, key store.RcptKey) error
+	Recall(ctx context.Context, by message.Actor, key store.RcptKey) error
+	RecallAll(ctx context.Context, by message.Actor, id store.MessageID) error
 }
 
 // Users switches accounts; package account does.

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"postern/pickup/message"
 	"postern/store"
 )
 
@@ -184,5 +185,9 @@ func (s *Service) MessageRecall(ctx context.Context, a Actor, key store.RcptKey)
 	if err := a.allow(RecallMessage); err != nil {
 		return err
 	}
-	return s.Messages.Recall(ctx, a.Name, key)
+	by := message.Actor{Name: a.Name}
+	if key.N == 0 {
+		return s.Messages.RecallAll(ctx, by, key.Message)
+	}
+	return s.Messages.Recall(ctx, by, key)
 }

@@ -41,7 +41,7 @@ type Notice struct {
 	Expires  time.Time
 	Blind    bool
 	External bool // the author is not of the organisation
-	List     bool // the recipient's address is a mailing list
+	NoReply  bool // the site takes no reply
 	Original store.Excerpt
 	GiveUp   time.Time
 }
@@ -74,7 +74,6 @@ type Config struct {
 	Notices  Notices
 	Reports  Reports
 	Internal func(domain string) bool // is it the organisation's (MAIL "Words")
-	Tags     []string                 // seal tags, for cutting them where a subject is re-used
 
 	Host         string        // `hostname`: in Received, and for loop detection
 	ExpireAfter  time.Duration // how long a sealed message may wait, unless its tag says otherwise
@@ -83,8 +82,9 @@ type Config struct {
 	SealedHour   int // sealed recipients per author and hour (MAIL 9.1)
 	SealedDay    int
 
-	Log *slog.Logger
-	Now func() time.Time
+	LogAddress func(store.Address) string // spelling in the log (log.addresses)
+	Log        *slog.Logger
+	Now        func() time.Time
 }
 
 // Intake implements smtpd.Backend and message.Sender.

@@ -44,7 +44,7 @@ type facts struct {
 // isReply reports whether the message was written on the site.
 func (j *job) isReply() bool { return j.parent != nil }
 
-// decide gathers facts and asks policy; a reply from the site is always relayed.
+// decide gathers facts and asks policy.
 func (j *job) decide(ctx context.Context) error {
 	if author, err := j.header.Author(); err == nil {
 		j.author = author.Address.Key()
@@ -63,22 +63,10 @@ func (j *job) decide(ctx context.Context) error {
 }
 
 func (j *job) judge(f facts) []policy.Decision {
-	if j.isReply() {
-		return relayReply(j.env.Rcpts)
-	}
 	return j.in.Policy.Decide(policy.Input{
 		Env: j.env, Header: j.header, Own: j.own,
 		Facts: policy.Facts{ThreadSealed: f.thread, Sender: f.sender, Rcpts: f.rcpts},
 	})
-}
-
-func relayReply(rcpts []store.Rcpt) []policy.Decision {
-	decisions := make([]policy.Decision, len(rcpts))
-	for i := range decisions {
-		decisions[i] = policy.Decision{Action: store.ActionRelay, Rule: "site-reply",
-			Reason: "A reply that was written on the site goes to the sender's mail server.", NeedTLS: true}
-	}
-	return decisions
 }
 
 func sameActions(a, b []policy.Decision) bool {
@@ -112,8 +100,9 @@ func (j *job) read(tx store.Tx) (f facts, err error) {
 		if f.parent, err = tx.Messages().Get(j.env.Parent); err != nil {
 			return f, err
 		}
-		f.writer, err = tx.Accounts().Get(j.env.Author)
-		return f, err
+		if f.writer, err = tx.Accounts().Get(j.env.Author); err != nil {
+			return f, err
+		}
 	}
 	if f.sender, _, err = statusOf(tx, j.author); err != nil {
 		return f, err
@@ -222,7 +211,7 @@ func (j *job) receipt() store.Receipt {
 func (j *job) logDecisions() {
 	for i, d := range j.decisions {
 		j.in.Log.Info("decision", "event", "decision", "conn", j.env.Client.Conn, "msg", j.env.ID,
-			"to", j.env.Rcpts[i].Address, "orcpt", j.env.Rcpts[i].ORcpt, "action", d.Action, "rule", d.Rule, "reason", d.Reason)
+			"to", j.in.LogAddress(j.env.Rcpts[i].Address), "action", d.Action, "rule", d.Rule, "reason", d.Reason)
 	}
 }
 

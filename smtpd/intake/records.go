@@ -259,7 +259,7 @@ func (j *job) addNotification(ctx context.Context, rec *records, r *store.Recipi
 	own, id, err := j.in.Notices.Notification(Notice{
 		ID: store.NewMessageID(j.env.At), About: r.Key, To: j.env.Rcpts[i], Author: author, Sender: j.env.From, Link: secret,
 		Sent: sentAt(j.header, j.env.At), Expires: r.Expires, Blind: r.Blind, External: !j.in.Internal(author.Address.Domain),
-		List: isList(j.header), Original: excerpt(j.header), GiveUp: giveUp,
+		NoReply: r.NoReply, Original: excerpt(j.header), GiveUp: giveUp,
 	})
 	if err != nil {
 		return fmt.Errorf("compose notification: %w", err)

@@ -102,12 +102,12 @@ type Notify struct {
 
 // Policy is what is sealed (MAIL §3).
 type Policy struct {
-	Tags           []string      `mapstructure:"tags"`
-	TriggerHeaders []string      `mapstructure:"trigger_headers"`
-	NearMiss       string        `mapstructure:"near_miss"`
-	ThreadMemory   time.Duration `mapstructure:"thread_memory"`
-	Senders        string        `mapstructure:"senders"`
-	Rules          []policy.Rule `mapstructure:"rules"`
+	Tags           []string           `mapstructure:"tags"`
+	TriggerHeaders []policy.NameValue `mapstructure:"trigger_headers"`
+	NearMiss       string             `mapstructure:"near_miss"`
+	ThreadMemory   time.Duration      `mapstructure:"thread_memory"`
+	Senders        string             `mapstructure:"senders"`
+	Rules          []policy.Rule      `mapstructure:"rules"`
 }
 
 // Pickup is the recipients' site.

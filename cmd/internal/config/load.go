@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"slices"
+	"regexp"
 	"strings"
 
 	"github.com/go-viper/mapstructure/v2"
@@ -41,16 +41,12 @@ func read(r io.Reader, environ []string) (Config, error) {
 	}
 	problems := bindEnvironment(v, environ)
 	c := Defaults()
-	var seen mapstructure.Metadata
 	err := v.Unmarshal(&c, func(d *mapstructure.DecoderConfig) {
-		d.Metadata = &seen
+		d.ErrorUnused = true
 		d.WeaklyTypedInput = true
-		d.DecodeHook = mapstructure.ComposeDecodeHookFunc(decodeUnits, mapstructure.StringToSliceHookFunc(","))
+		d.DecodeHook = mapstructure.ComposeDecodeHookFunc(decodeUnits, mapstructure.TextUnmarshallerHookFunc(), mapstructure.StringToSliceHookFunc(","))
 	})
 	problems = append(problems, decodeProblems(err)...)
-	for _, key := range slices.Sorted(slices.Values(seen.Unused)) {
-		problems = append(problems, strings.ReplaceAll(key, "::", ".")+": there is no such key")
-	}
 	c.fill()
 	problems = append(problems, c.validate()...)
 	if len(problems) > 0 {
@@ -92,7 +88,24 @@ func decodeProblems(err error) (problems []string) {
 		}
 		return problems
 	}
-	return []string{oneLine(strings.ReplaceAll(err.Error(), "::", "."))}
+	return readable(oneLine(strings.ReplaceAll(err.Error(), "::", ".")))
+}
+
+var (
+	unusedKeys = regexp.MustCompile(`^'(.*)' has invalid keys: (.*)$`)
+	quotedKey  = regexp.MustCompile(`^'([^']*)':? ?`)
+)
+
+// readable puts the decoder's sentence into the form "key: what is wrong".
+func readable(text string) (problems []string) {
+	m := unusedKeys.FindStringSubmatch(text)
+	if m == nil {
+		return []string{quotedKey.ReplaceAllString(text, "$1: ")}
+	}
+	for _, key := range strings.Split(m[2], ", ") {
+		problems = append(problems, strings.TrimPrefix(m[1]+"."+key, ".")+": there is no such key")
+	}
+	return problems
 }
 
 func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }

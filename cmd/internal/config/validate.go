@@ -240,6 +240,28 @@ func isLoopback(host string) bool {
 	return host == "localhost" || err == nil && ip.IsLoopback()
 }
 
+// PolicyConfig is the policy's part in its own terms.
+func (c *Config) PolicyConfig() policy.Config {
+	return policy.Config{
+		Tags: c.Policy.Tags, TriggerHeaders: c.Policy.TriggerHeaders, NearMiss: c.Policy.NearMiss == "seal",
+		Senders: c.Policy.Senders, Rules: c.Policy.Rules, Internal: c.Internal, Support: c.Organization.Support.InLine(),
+	}
+}
+
+// InLine names the help desk in one line, for replies that a sender reads inside a report.
+func (s Support) InLine() string {
+	var parts []string
+	for _, p := range []string{s.Desk, s.Phone, s.Email} {
+		if p != "" {
+			parts = append(parts, p)
+		}
+	}
+	if len(parts) == 0 {
+		return "your administrator"
+	}
+	return strings.Join(parts, ", ")
+}
+
 // Internal reports whether a domain is the organisation's: an entry as it stands, or ".example.org" for all
 // subdomains (MAIL "Words").
 func (c *Config) Internal(domain string) bool {

@@ -12,12 +12,12 @@ import (
 
 // Metrics are the counters of the running parts.
 type Metrics struct {
-	Connections *prometheus.CounterVec // by class of client
-	Messages    *prometheus.CounterVec // by reply code
-	Decisions   *prometheus.CounterVec // by action
-	Attempts    *prometheus.CounterVec // by kind of mail and result
-	Latency     prometheus.Histogram   // from acceptance to delivery, in seconds
-	Jobs        *prometheus.CounterVec // failed background jobs by name
+	Connections   *prometheus.CounterVec // by listener
+	Capped        *prometheus.CounterVec // by listener
+	DoubleBounces *prometheus.CounterVec // by kind of mail
+	Messages      *prometheus.CounterVec // by reply code
+	Attempts      *prometheus.CounterVec // by kind of mail and result
+	Latency       prometheus.Histogram   // from acceptance to delivery, in seconds
 }
 
 // NewMetrics registers the counters.
@@ -28,11 +28,11 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 		return v
 	}
 	m := &Metrics{
-		Connections: counter("smtp_connections_total", "SMTP connections taken, by class of client.", "class"),
-		Messages:    counter("smtp_messages_total", "Messages answered at the end of data, by reply code.", "code"),
-		Decisions:   counter("decisions_total", "Recipients of accepted messages, by what policy decided.", "action"),
-		Attempts:    counter("delivery_attempts_total", "Delivery attempts per recipient, by kind of mail and result.", "kind", "result"),
-		Jobs:        counter("job_failures_total", "Passes of background jobs that ended with an error.", "job"),
+		Connections:   counter("smtp_connections_total", "SMTP connections taken, by listener.", "listener"),
+		Capped:        counter("smtp_connections_refused_total", "SMTP connections refused because there were too many, by listener.", "listener"),
+		DoubleBounces: counter("double_bounces_total", "Mails with a null sender that failed, by kind of mail.", "kind"),
+		Messages:      counter("smtp_messages_total", "Messages answered at the end of data, by reply code.", "code"),
+		Attempts:      counter("delivery_attempts_total", "Delivery attempts per recipient, by kind of mail and result.", "kind", "result"),
 		Latency: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Namespace: "postern", Name: "delivery_seconds", Help: "From acceptance to the next hop's 250.",
 			Buckets: []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 14400},

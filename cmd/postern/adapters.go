@@ -1,0 +1,158 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"errors"
+	"strconv"
+	"time"
+
+	"postern/pickup/admin"
+	"postern/pickup/notify"
+	"postern/smtpd"
+	"postern/smtpd/dsn"
+	"postern/smtpd/intake"
+	"postern/smtpd/relay"
+	"postern/store"
+	"postern/store/mail"
+	"postern/store/seal"
+)
+
+// notices joins the intake to the composer of mails: the two sides never import each other.
+type notices struct {
+	mails *notify.Composer
+	site  string
+}
+
+// Notification implements intake.Notices.
+func (n notices) Notification(x intake.Notice) (store.OwnMail, string, error) {
+	return n.mails.Notification(notify.Notice{
+		ID: x.ID, About: x.About, To: x.To, Author: x.Author, Sender: x.Sender, Link: n.site + "/p/" + x.Link.Token(seal.TokenPickup),
+		Sent: x.Sent, Expires: x.Expires, GiveUp: x.GiveUp, Blind: x.Blind, External: x.External, NoReply: x.NoReply, Original: x.Original,
+	})
+}
+
+// reports joins the intake to package dsn, for recipients that are refused while others are accepted.
+type reports struct {
+	host, postmaster, org string
+	zone                  *time.Location
+	now                   func() time.Time
+}
+
+func (g *gateway) reports() reports {
+	return reports{host: g.cfg.Hostname, postmaster: g.cfg.Organization.Postmaster, org: g.cfg.Organization.Name, zone: g.zone(), now: time.Now}
+}
+
+// Refused implements intake.Reports.
+func (r reports) Refused(env store.Envelope, header []byte, refused []intake.Refusal) (store.OwnMail, error) {
+	report := dsn.Report{
+		Kind: dsn.Failed, Host: r.host, OrgName: r.org, Now: r.now(), Zone: r.zone, To: *env.From, EnvID: env.EnvID,
+		Arrived: env.At, ID: env.ID, Original: dsn.Original{Header: header},
+	}
+	var err error
+	if report.Postmaster, err = store.ParseAddress(r.postmaster); err != nil {
+		return store.OwnMail{}, err
+	}
+	for _, x := range refused {
+		if !x.Rcpt.Notify.Wants(store.NotifyFailure) {
+			continue
+		}
+		report.Rcpts = append(report.Rcpts, dsn.Rcpt{
+			Final: x.Rcpt.Address, ORcpt: x.Rcpt.ORcpt, Status: x.Reply.Status(),
+			Diagnostic: "smtp; " + strconv.Itoa(x.Reply.Code) + " " + x.Reply.Status() + " " + x.Reply.Text,
+			Reason:     x.Reply.Text, LastAttempt: r.now(),
+		})
+	}
+	if len(report.Rcpts) == 0 {
+		return store.OwnMail{}, store.ErrNotFound
+	}
+	return dsn.Compose(report, dsn.English())
+}
+
+// explainer joins the admin service to the intake.
+type explainer struct{ in *intake.Intake }
+
+// Explain implements admin.Explainer.
+func (e explainer) Explain(ctx context.Context, env store.Envelope, header []byte) ([]admin.Verdict, error) {
+	h, _, err := mail.ReadHeader(bufio.NewReader(bytes.NewReader(header)), len(header)+1)
+	if err != nil {
+		return nil, err
+	}
+	decisions, err := e.in.Explain(ctx, env, h)
+	if err != nil {
+		return nil, err
+	}
+	verdicts := make([]admin.Verdict, len(decisions))
+	for i, d := range decisions {
+		verdicts[i] = admin.Verdict{To: env.Rcpts[i].Address.String(), Action: string(d.Action), Rule: d.Rule, Reason: d.Reason}
+		if d.Refusal != nil {
+			verdicts[i].Reply = d.Refusal.Error()
+		}
+	}
+	return verdicts, nil
+}
+
+// failedReplies joins the queue runner to the composer: the writer of a reply on the site is told when the mail server
+// refused it (MAIL §7).
+type failedReplies struct {
+	mails *notify.Composer
+	db    store.Store
+}
+
+// ReplyNotDelivered implements relay.Replies.
+func (f failedReplies) ReplyNotDelivered(m store.Message, r store.Recipient) (store.OwnMail, bool, error) {
+	var writer store.Account
+	err := f.db.View(context.Background(), func(tx store.Tx) (err error) {
+		writer, err = tx.Accounts().Get(m.Writer)
+		return err
+	})
+	if errors.Is(err, store.ErrNotFound) {
+		return store.OwnMail{}, false, nil
+	}
+	if err != nil {
+		return store.OwnMail{}, false, err
+	}
+	now := time.Now()
+	own, err := f.mails.ReplyNotDelivered(notify.ReplyFailure{
+		ID: store.NewMessageID(now), About: r.Key, To: writer.Address, Recipient: mail.Mailbox{Address: r.Address}, Written: m.At, At: now, Lang: writer.Language,
+	})
+	return own, err == nil, err
+}
+
+func (g *gateway) relayHooks() relay.Hooks {
+	return relay.Hooks{
+		Attempt: func(a relay.Attempt) {
+			g.metrics.Attempts.WithLabelValues(string(a.Kind), string(a.Result)).Inc()
+			if a.Result == relay.Sent {
+				g.metrics.Latency.Observe(a.Delay.Seconds())
+			}
+		},
+		DoubleBounce: func(k store.Kind) { g.metrics.DoubleBounces.WithLabelValues(string(k)).Inc() },
+	}
+}
+
+func (g *gateway) smtpMetrics() smtpd.Metrics {
+	return smtpd.Metrics{
+		Connected: func(l string) { g.metrics.Connections.WithLabelValues(l).Inc() },
+		Rejected:  func(l string) { g.metrics.Capped.WithLabelValues(l).Inc() },
+		Accepted:  func(int64, time.Duration) { g.metrics.Messages.WithLabelValues("250").Inc() },
+		Refused:   func(code int) { g.metrics.Messages.WithLabelValues(strconv.Itoa(code)).Inc() },
+	}
+}
+
+// logAddress is how the log spells addresses: plainly, or with the local part hashed under a key of this data folder,
+// so that lines about one person can be joined but not read.
+func (g *gateway) logAddress() func(store.Address) string {
+	if g.cfg.Log.Addresses != "hashed" {
+		return store.Address.String
+	}
+	key := g.macs.origin.Sum("log-address")
+	return func(a store.Address) string {
+		mac := hmac.New(sha256.New, key[:])
+		mac.Write([]byte(a.Key()))
+		return store.EncodeB32(mac.Sum(nil)[:10]) + "@" + store.DomainKey(a.Domain)
+	}
+}

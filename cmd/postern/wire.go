@@ -1,0 +1,275 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"postern/cmd/internal/config"
+	"postern/cmd/internal/ops"
+	"postern/pickup"
+	"postern/pickup/account"
+	"postern/pickup/admin"
+	"postern/pickup/message"
+	"postern/pickup/notify"
+	"postern/pickup/web"
+	"postern/smtpd"
+	"postern/smtpd/dsn"
+	"postern/smtpd/intake"
+	"postern/smtpd/policy"
+	"postern/smtpd/relay"
+	"postern/store"
+	"postern/store/outbox"
+	"postern/store/seal"
+	"postern/store/sweep"
+)
+
+// gateway holds the parts of one running Postern. newGateway makes them in the order in which they need each other;
+// nothing runs before serve starts it.
+type gateway struct {
+	cfg     config.Config
+	log     *slog.Logger
+	metrics *ops.Metrics
+	health  *ops.Health
+	reg     *prometheus.Registry
+
+	db       store.Store
+	keys     *seal.ServerKeys
+	macs     macKeys
+	ring     *seal.Ring
+	outbox   *outbox.Outbox
+	mails    *notify.Composer
+	intake   *intake.Intake
+	runner   *relay.Runner
+	recorder *message.Recorder
+	accounts *account.Service
+	messages *message.Service
+	admin    *admin.Service
+	sweeper  *sweep.Sweeper
+	smtp     *smtpd.Server
+	site     *pickup.Site
+	siteCert *smtpd.Certificate
+}
+
+// newGateway builds everything on an open store. It fails before anything was changed when keys or files are not as
+// they must be.
+func newGateway(ctx context.Context, cfg config.Config, db store.Store, log *slog.Logger) (*gateway, error) {
+	g := &gateway{cfg: cfg, log: log, db: db, reg: prometheus.NewRegistry()}
+	g.metrics = ops.NewMetrics(g.reg)
+	ops.RegisterStore(g.reg, db, time.Now)
+	g.health = &ops.Health{Check: db.Check}
+	for _, step := range []func(context.Context) error{
+		g.openSecrets, g.buildMails, g.buildIntake, g.buildRelay, g.buildServices, g.buildSMTP, g.buildSite,
+	} {
+		if err := step(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return g, nil
+}
+
+// openSecrets opens the server key, the MAC keys and the queue ring.
+func (g *gateway) openSecrets(ctx context.Context) (err error) {
+	if g.keys, err = openKeys(ctx, g.db, g.cfg.ServerKey); err != nil {
+		return err
+	}
+	if g.macs, err = openMACKeys(ctx, g.db, g.keys); err != nil {
+		return setupError{err}
+	}
+	if g.ring, err = seal.OpenRing(g.cfg.DataDir+"/keys", time.Now); err != nil {
+		return setupError{fmt.Errorf("queue keys: %w", err)}
+	}
+	g.outbox = outbox.New(outbox.Config{Ring: g.ring, Origin: g.macs.origin})
+	return nil
+}
+
+func (g *gateway) buildMails(context.Context) error {
+	o := g.cfg.Organization
+	from, err := store.ParseAddress(g.cfg.Notify.From)
+	if err != nil {
+		return setupError{fmt.Errorf("notify.from: %w", err)}
+	}
+	text, err := web.Builtin()
+	if err != nil {
+		return err
+	}
+	g.mails, err = notify.New(notify.Config{
+		Org: notify.Organization{
+			Name: o.Name, Short: o.ShortName, Domains: o.Domains, PostalAddress: o.PostalAddress, Postmaster: o.Postmaster,
+			Support: notify.Support{Desk: o.Support.Desk, Phone: o.Support.Phone, Email: o.Support.Email, URL: o.Support.URL, Hours: o.Support.Hours},
+		},
+		From: from, Host: g.cfg.Hostname, SiteURL: g.cfg.Pickup.URL, Zone: g.zone(), Text: text, Now: time.Now,
+	})
+	return err
+}
+
+// zone is the organisation's time zone; the configuration was checked to have one.
+func (g *gateway) zone() *time.Location {
+	zone, err := time.LoadLocation(g.cfg.Organization.Timezone)
+	if err != nil {
+		return time.UTC
+	}
+	return zone
+}
+
+func (g *gateway) buildIntake(context.Context) error {
+	rules, err := policy.Compile(g.cfg.PolicyConfig())
+	if err != nil {
+		return setupError{err}
+	}
+	g.intake = intake.New(intake.Config{
+		Store: g.db, Policy: rules, Keys: g.keys, Ring: g.ring, Threads: g.macs.threads, Outbox: g.outbox,
+		Notices: notices{g.mails, g.cfg.Pickup.URL}, Reports: g.reports(), Internal: g.cfg.Internal,
+		Host: g.cfg.Hostname, ExpireAfter: g.cfg.Pickup.ExpireAfter, GiveUp: g.cfg.Relay.GiveUp, ThreadMemory: g.cfg.Policy.ThreadMemory,
+		SealedHour: sealedPerHour, SealedDay: sealedPerDay, LogAddress: g.logAddress(), Log: g.log, Now: time.Now,
+	})
+	return nil
+}
+
+// How many recipients one author's mail may be sealed for (MAIL 9.1).
+const (
+	sealedPerHour = 500
+	sealedPerDay  = 5000
+)
+
+func (g *gateway) buildRelay(context.Context) error {
+	routes, err := g.routes()
+	if err != nil {
+		return setupError{err}
+	}
+	postmaster, err := store.ParseAddress(g.cfg.Organization.Postmaster)
+	if err != nil {
+		return setupError{fmt.Errorf("organization.postmaster: %w", err)}
+	}
+	g.runner, err = relay.New(relay.Config{
+		Store: g.db, Ring: g.ring, Outbox: g.outbox, Routes: routes, Host: g.cfg.Hostname, Ehlo: g.cfg.Relay.Ehlo,
+		OrgName: g.cfg.Organization.Name, Postmaster: postmaster, Zone: g.zone(), Internal: g.cfg.Internal,
+		Backoff: g.cfg.Relay.Retry, GiveUp: g.cfg.Relay.GiveUp, DelayNotice: g.cfg.Notify.DelayNotice,
+		Phrases: dsn.English(), Replies: failedReplies{g.mails, g.db}, Hooks: g.relayHooks(), Log: g.log, Now: time.Now,
+	})
+	return err
+}
+
+func (g *gateway) routes() ([]relay.Route, error) {
+	var routes []relay.Route
+	for i, r := range g.cfg.Relay.Routes {
+		route := relay.Route{
+			Domains: r.Domains, Hosts: r.AllHosts(), TLS: relay.TLSMode(r.TLS), Stamp: r.Stamp, EightBit: relay.EightBit(r.EightBit),
+		}
+		if r.Auth.User != "" {
+			password, err := os.ReadFile(r.Auth.PasswordFile)
+			if err != nil {
+				return nil, fmt.Errorf("relay.routes[%d].auth: %w", i, err)
+			}
+			route.Auth = &relay.Auth{User: r.Auth.User, Password: strings.TrimRight(string(password), "\r\n")}
+		}
+		if r.ClientCert.Set() {
+			cert, err := tls.LoadX509KeyPair(r.ClientCert.CertFile, r.ClientCert.KeyFile)
+			if err != nil {
+				return nil, fmt.Errorf("relay.routes[%d].client_cert: %w", i, err)
+			}
+			route.ClientCert = &cert
+		}
+		routes = append(routes, route)
+	}
+	return routes, nil
+}
+
+func (g *gateway) buildServices(context.Context) error {
+	g.recorder = message.NewRecorder(g.db, g.log, time.Now)
+	g.accounts = account.New(account.Config{
+		Store: g.db, Keys: g.keys, Outbox: g.outbox, Mails: g.mails, Recorder: g.recorder, SiteURL: g.cfg.Pickup.URL,
+		Organization: []string{g.cfg.Organization.Name, g.cfg.Organization.ShortName},
+		KeepLoggedIn: g.cfg.Pickup.KeepLoggedIn, Now: time.Now, Log: g.log,
+	})
+	g.messages = message.New(message.Config{
+		Store: g.db, Keys: g.keys, Seeds: g.accounts, Outbox: g.outbox, Mails: g.mails, Sender: g.intake, Recorder: g.recorder,
+		Internal: g.cfg.Internal, Tags: g.cfg.Policy.Tags, Now: time.Now, Log: g.log,
+	})
+	g.admin = admin.New(admin.Config{
+		Store: g.db, Keys: g.keys, Threads: g.macs.threads, Messages: g.messages, Users: g.accounts, Runner: g.runner,
+		Explain: explainer{g.intake}, Log: g.log, Now: time.Now,
+	})
+	g.sweeper = sweep.New(sweep.Config{Store: g.db, Ring: g.ring, Now: time.Now, Log: g.log})
+	return nil
+}
+
+func (g *gateway) buildSMTP(context.Context) error {
+	cert, err := certificate(g.cfg.SMTP.TLS)
+	if err != nil {
+		return setupError{fmt.Errorf("smtp.tls: %w", err)}
+	}
+	room := newRoom(g.cfg)
+	g.smtp, err = smtpd.New(smtpd.Config{
+		Host: g.cfg.Hostname, Backend: g.intake, Trusted: prefixes(g.cfg.SMTP.TrustedNetworks), MaxSize: int64(g.cfg.SMTP.MaxMessageSize),
+		Certificate: cert, Room: room.check, Ready: func() error { return g.db.Check(context.Background()) },
+		Metrics: g.smtpMetrics(), LogAddress: g.logAddress(), Log: g.log, Now: time.Now,
+	})
+	return err
+}
+
+func certificate(t config.TLS) (*smtpd.Certificate, error) {
+	if !t.Set() {
+		return nil, nil
+	}
+	return smtpd.LoadCertificate(t.CertFile, t.KeyFile)
+}
+
+func prefixes(list []string) (out []netip.Prefix) {
+	for _, s := range list {
+		if p, err := netip.ParsePrefix(s); err == nil { // the configuration was checked
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+func (g *gateway) siteURL() *url.URL {
+	u, err := url.Parse(g.cfg.Pickup.URL)
+	if err != nil {
+		panic("postern: pickup.url was checked before: " + err.Error())
+	}
+	return u
+}
+
+func (g *gateway) buildSite(context.Context) (err error) {
+	cert, err := certificate(g.cfg.Pickup.TLS)
+	if err != nil {
+		return setupError{fmt.Errorf("pickup.tls: %w", err)}
+	}
+	g.siteCert = cert
+	text, err := web.Builtin()
+	if err != nil {
+		return err
+	}
+	o := g.cfg.Organization
+	g.site, err = pickup.New(pickup.Config{
+		URL: g.siteURL(), Aliases: g.cfg.Pickup.Aliases, TrustedProxies: prefixes(g.cfg.Pickup.TrustedProxies),
+		Organization: pickup.Organization{
+			Name: o.Name, Short: o.ShortName, Postal: o.PostalAddress, Sender: g.cfg.Notify.From,
+			Support: pickup.Support{Desk: o.Support.Desk, Phone: o.Support.Phone, Email: o.Support.Email, URL: o.Support.URL, Hours: o.Support.Hours},
+		},
+		Zone: g.zone(), ExpireAfter: g.cfg.Pickup.ExpireAfter, KeepLoggedIn: g.cfg.Pickup.KeepLoggedIn,
+		Limits:   pickup.Limits{Files: replyFiles, Bytes: replyLimit(int64(g.cfg.SMTP.MaxMessageSize)), Text: replyText},
+		Accounts: g.accounts, Messages: g.messages, Catalogue: text, Now: time.Now, Log: g.log,
+	})
+	return err
+}
+
+// Limits of a reply on the site.
+const (
+	replyFiles = 20
+	replyText  = 256 << 10
+)
+
+// replyLimit is what a reply's files may weigh so that the letter, with its base64, stays under what mail servers take
+// (MAIL 8.3).
+func replyLimit(maxMessage int64) int64 { return maxMessage * 73 / 100 }
