@@ -1,0 +1,72 @@
+package relay
+
+import (
+	"context"
+
+	"postern/store"
+)
+
+// Flush makes what waits for a domain due now and forgets that its next hop is down; an empty name means all. It does
+// not wait: the work is done by Run.
+func (r *Runner) Flush(domain string) {
+	if domain != "" {
+		domain = store.DomainKey(domain)
+	}
+	select {
+	case r.flushes <- domain:
+	case <-r.drained: // nobody listens any more
+	}
+}
+
+// flush starts the work in the goroutine of Run.
+func (r *Runner) flush(ctx context.Context, domain string) {
+	for i, h := range r.hops {
+		if domain == "" || match(r.cfg.Routes, domain) == i {
+			h.up()
+			h.room = 0
+		}
+	}
+	r.jobs.Go(func() {
+		n, err := r.makeDue(ctx, domain)
+		if err != nil {
+			r.cfg.Log.ErrorContext(ctx, "flush failed", "domain", domain, "err", err)
+			return
+		}
+		r.cfg.Log.InfoContext(ctx, "flushed", "domain", domain, "items", n)
+	})
+}
+
+// makeDue sets the items that nobody holds due now, a page a transaction. The commits wake Run.
+func (r *Runner) makeDue(ctx context.Context, domain string) (int, error) {
+	const page = 200
+	total := 0
+	for c := store.Cursor(""); ; {
+		now := r.cfg.Now()
+		n, next := 0, store.Cursor("")
+		err := r.cfg.Store.Update(ctx, func(tx store.Tx) (err error) {
+			n, next = 0, ""
+			var items []store.QueueItem
+			if items, next, err = tx.Queue().List(domain, c, page); err != nil {
+				return err
+			}
+			for _, item := range items {
+				if !item.Owner.IsZero() || !item.Due.After(now) {
+					continue
+				}
+				item.Due = now
+				if err := tx.Queue().Replace(item); err != nil {
+					return err
+				}
+				n++
+			}
+			return nil
+		})
+		if err != nil {
+			return total, err
+		}
+		total += n
+		if c = next; c == "" {
+			return total, nil
+		}
+	}
+}

@@ -1,0 +1,150 @@
+package relay
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"postern/store"
+)
+
+// hold begins to keep the leases of claimed items: they are extended while the job lasts (ARCHITECTURE 1.9).
+func (j *job) hold(items []store.QueueItem) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.held = map[store.RcptKey]bool{}
+	for _, item := range items {
+		j.held[item.Key] = true
+	}
+	j.extend = time.AfterFunc(j.cfg.Limits.Extend, func() { j.keeper(j.extendLeases) })
+}
+
+// keeper runs f unless the job is over, which waits for it.
+func (j *job) keeper(f func()) {
+	j.mu.Lock()
+	over := j.held == nil
+	if !over {
+		j.keepers.Add(1)
+	}
+	j.mu.Unlock()
+	if !over {
+		defer j.keepers.Done()
+		f()
+	}
+}
+
+// unhold ends all keeping.
+func (j *job) unhold() {
+	j.mu.Lock()
+	j.held = nil
+	j.extend.Stop()
+	if j.letGo != nil {
+		j.letGo.Stop()
+	}
+	j.mu.Unlock()
+	j.keepers.Wait()
+}
+
+// release stops keeping the leases of items that were written.
+func (j *job) release(results []result) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for _, res := range results {
+		delete(j.held, res.item.Key)
+	}
+}
+
+// extendLeases moves the ends of the leases that are still held. One that is lost is left to whoever has it: its
+// result will not be written either.
+func (j *job) extendLeases() {
+	j.mu.Lock()
+	var keys []store.RcptKey
+	for k := range j.held {
+		keys = append(keys, k)
+	}
+	j.mu.Unlock()
+	until := j.cfg.Now().Add(j.cfg.Limits.Lease)
+	err := j.cfg.Store.Update(context.WithoutCancel(j.cut), func(tx store.Tx) error {
+		for _, k := range keys {
+			err := tx.Queue().Extend(k, j.owner, until)
+			if err != nil && !errors.Is(err, store.ErrConflict) && !errors.Is(err, store.ErrNotFound) {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		j.cfg.Log.Error("leases not extended", "domain", j.domain.name, "err", err)
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.held != nil {
+		j.extend.Reset(j.cfg.Limits.Extend)
+	}
+}
+
+// startPatience lets go of what is still to do when the job has not come to it in time: one slow message must not hold
+// up those behind it (I5).
+func (j *job) startPatience(ctx context.Context) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.letGo == nil && len(j.todo) > 0 {
+		j.letGo = time.AfterFunc(j.cfg.Limits.Patience, func() { j.keeper(func() { j.letOthers(ctx) }) })
+	}
+}
+
+// letOthers gives back what was not begun, for other connections to take.
+func (j *job) letOthers(ctx context.Context) {
+	rest := j.takeRest()
+	if len(rest) == 0 {
+		return
+	}
+	other := &job{Runner: j.Runner, hop: j.hop, domain: j.domain, at: j.at}
+	other.giveBack(ctx, rest, answer{stage: stageMail, status: "4.3.2", text: "let go: the message before takes long"})
+	j.mu.Lock()
+	for _, p := range rest {
+		for _, item := range p.items {
+			delete(j.held, item.Key)
+		}
+	}
+	j.mu.Unlock()
+	j.tell(func() { j.wake(j.domain.name, other.next) })
+}
+
+// setTodo sets what is to be delivered.
+func (j *job) setTodo(parcels []*parcel) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.todo = parcels
+}
+
+// takeNext takes the next parcel; nil when there is none, or when none may be begun any more.
+func (j *job) takeNext(ctx context.Context) *parcel {
+	if j.failure != nil || ctx.Err() != nil || j.isDraining() {
+		return nil
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if len(j.todo) == 0 {
+		return nil
+	}
+	p := j.todo[0]
+	j.todo = j.todo[1:]
+	return p
+}
+
+// takeRest takes all that is left.
+func (j *job) takeRest() []*parcel {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	rest := j.todo
+	j.todo = nil
+	return rest
+}
+
+func (j *job) putFirst(p *parcel) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.todo = slices.Insert(j.todo, 0, p)
+}

@@ -1,0 +1,218 @@
+package relay
+
+import (
+	"context"
+	"errors"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"postern/store"
+)
+
+// job delivers one claim of one domain over one connection.
+type job struct {
+	*Runner
+	hop    *hop
+	domain *domain
+	most   int // items to claim
+
+	// What the goroutine of Run gets back.
+	session *session
+	failure *hopError
+	next    time.Time // earliest time at which something that was given back is due
+
+	at      time.Time // when the claim was made
+	results []result  // not written yet
+	since   time.Time // when the first of them came
+
+	mu      sync.Mutex
+	todo    []*parcel
+	held    map[store.RcptKey]bool
+	letGo   *time.Timer
+	extend  *time.Timer
+	keepers sync.WaitGroup
+}
+
+// claim is what claiming says about a domain.
+type claim struct {
+	items []store.QueueItem
+	at    time.Time // when it was made
+	full  bool      // there may be more
+	empty bool      // nothing waits at all
+	next  time.Time // when something is due next
+	err   error
+}
+
+// settleAfter is how long results wait for others, to be written together.
+const settleAfter = 50 * time.Millisecond
+
+// run is the life of a job.
+func (j *job) run(ctx context.Context) {
+	defer func() { j.tell(func() { j.ended(j) }) }()
+	defer j.survive(ctx)
+	c := j.claim(ctx)
+	j.tell(func() { j.claimed(j.domain, c) })
+	if c.err != nil {
+		j.cfg.Log.ErrorContext(ctx, "claim failed", "domain", j.domain.name, "err", c.err)
+		return
+	}
+	if len(c.items) == 0 {
+		return
+	}
+	j.at = c.at
+	j.hold(c.items)
+	defer j.unhold()
+	parcels := gather(c.items, j.cfg.Limits.PerMail)
+	if err := j.load(context.WithoutCancel(ctx), parcels); err != nil {
+		j.cfg.Log.ErrorContext(ctx, "queue items not read", "domain", j.domain.name, "err", err)
+		j.giveBack(ctx, parcels, j.localFault(err))
+		return
+	}
+	j.setTodo(parcels)
+	for p := j.takeNext(ctx); p != nil; p = j.takeNext(ctx) {
+		j.deliver(ctx, p)
+		if len(j.results) > 0 && time.Since(j.since) > settleAfter {
+			j.write(ctx)
+		}
+	}
+	j.write(ctx)
+	why := answer{stage: stageConnect, status: "4.3.2", text: errDrained.Error()}
+	if j.failure != nil {
+		why = j.failure.answer
+	}
+	j.giveBack(ctx, j.takeRest(), why)
+}
+
+// survive ends a job that ran into a fault of the program; its items come back when their lease ends.
+func (j *job) survive(ctx context.Context) {
+	if v := recover(); v != nil {
+		j.dropSession()
+		j.cfg.Log.ErrorContext(ctx, "delivery job failed", "domain", j.domain.name, "panic", v, "stack", string(debug.Stack()))
+	}
+}
+
+func (j *job) claim(ctx context.Context) (c claim) {
+	c.at = j.cfg.Now()
+	name := j.domain.name
+	err := j.cfg.Store.Update(ctx, func(tx store.Tx) (err error) {
+		q := tx.Queue()
+		c.items, c.empty = nil, false
+		c.items, err = q.Claim(store.Claim{
+			Domain: name, Owner: j.owner, Now: c.at, Lease: j.cfg.Limits.Lease, Backoff: j.cfg.Backoff, Max: j.most,
+		})
+		if err != nil || len(c.items) == j.most {
+			return err
+		}
+		first, _, err := q.List(name, "", 1)
+		if err != nil {
+			return err
+		}
+		if c.empty = len(first) == 0; !c.empty {
+			c.next = first[0].Due
+		}
+		return nil
+	})
+	c.err, c.full = err, len(c.items) == j.most
+	return c
+}
+
+// localFault is the answer for trouble of our own that may pass.
+func (j *job) localFault(err error) answer {
+	return answer{stage: stageMail, status: "4.3.0", text: localText, cause: err}
+}
+
+// deliver sends one parcel and keeps its results.
+func (j *job) deliver(ctx context.Context, p *parcel) {
+	if j.hop.route == nil {
+		j.keep(p, p.items, answer{stage: stageMail, status: "5.4.4", text: "no route to this domain", permanent: true}, via{})
+		return
+	}
+	bad, err := j.open(ctx, p, j.hop.route.Stamp)
+	if err != nil {
+		j.keep(p, p.items, j.unopened(err), via{})
+		return
+	}
+	p.items = j.setAside(p, bad)
+	for {
+		s, failure := j.ready(ctx)
+		if failure != nil {
+			j.failure = failure
+			j.keepReturned(p, failure.answer)
+			return
+		}
+		if p.item().NeedTLS && !s.safe() {
+			wait := answer{stage: stageTLS, status: "4.7.10", text: "message needs TLS, next hop has none"}
+			j.keep(p, p.items, wait, j.via(s))
+			return
+		}
+		j.startPatience(ctx)
+		out := transact(s, p, j.hop.route)
+		if !out.stale {
+			j.keepAll(p, out)
+			return
+		}
+		j.dropSession() // it was closed since it was used last: nothing was tried
+	}
+}
+
+// unopened is the answer for a stored copy that does not open.
+func (j *job) unopened(err error) answer {
+	var d damage
+	if errors.As(err, &d) {
+		return answer{stage: stageMail, status: "5.3.0", text: damagedText, permanent: true, damaged: true, cause: err}
+	}
+	return j.localFault(err)
+}
+
+// setAside ends the items whose own key does not open and answers the others.
+func (j *job) setAside(p *parcel, bad map[store.RcptKey]error) []store.QueueItem {
+	if len(bad) == 0 {
+		return p.items
+	}
+	var good []store.QueueItem
+	for _, item := range p.items {
+		if err := bad[item.Key]; err != nil {
+			j.keep(p, []store.QueueItem{item}, j.unopened(damage{err}), via{})
+			continue
+		}
+		good = append(good, item)
+	}
+	return good
+}
+
+// ready returns the job's connection, opening one where there is none: each host of the route in turn.
+func (j *job) ready(ctx context.Context) (*session, *hopError) {
+	now := time.Now()
+	if j.session != nil && now.Sub(j.session.opened) >= j.cfg.Limits.Reuse {
+		j.jobs.Go(j.session.quit)
+		j.session = nil
+	}
+	if j.session != nil {
+		return j.session, nil
+	}
+	var last *hopError
+	for _, host := range j.hop.hosts.order(j.hop.route.hosts(), now) {
+		s, err := j.connect(ctx, j.hop.route, host)
+		if err == nil {
+			j.session = s
+			s.among = &j.hop.open
+			s.among.Add(1)
+			j.tell(func() { j.connected(j.hop) })
+			return s, nil
+		}
+		j.hop.hosts.note(host, now.Add(downSteps[0]))
+		if last = err; ctx.Err() != nil {
+			break
+		}
+	}
+	return nil, last
+}
+
+// dropSession closes the job's connection at once.
+func (j *job) dropSession() {
+	if j.session != nil {
+		j.session.close()
+		j.session = nil
+	}
+}
