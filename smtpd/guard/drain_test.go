@@ -1,0 +1,173 @@
+package guard
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+)
+
+func errorLogTo(testing.TB) *slog.Logger { return slog.New(slog.NewTextHandler(io.Discard, nil)) }
+
+const closingReply = "421 4.3.2 gw.example closing for maintenance"
+
+func TestDrain(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, f *fixture, idle *peer) {
+		inAuth, inData, inChunks, inMail := f.client("implicit"), f.client("implicit"), f.client("starttls"), f.client("clear")
+		handshake := f.connect(1)
+		inAuth.send("AUTH PLAIN\r\n")
+		inAuth.want("334")
+		inData.data()
+		inData.send("Subject: a\r\n\r\n")
+		inChunks.begin()
+		inChunks.send("BDAT 14\r\nSubject: a\r\n\r\n")
+		inChunks.want("250")
+		inMail.begin()
+		f.g.Drain()
+		idle.want(closingReply)
+		idle.wantEnd()
+		inAuth.want(closingReply)
+		inAuth.wantEnd()
+		handshake.wantEnd()
+		inData.send("rest\r\n.\r\n" + envelope)
+		inData.want("250 2.0.0 Ok")
+		inData.want(closingReply) // at the next command, pipelined or not
+		inData.wantEnd()
+		inChunks.send("BDAT 2 LAST\r\n\r\n")
+		inChunks.want("250 2.0.0 Ok")
+		inChunks.want(closingReply)
+		inMail.send("DATA\r\n")
+		inMail.want("354")
+		select {
+		case <-f.g.Drained():
+			t.Fatal("drained with a message under way")
+		default:
+		}
+		inMail.send("x\r\n.\r\n")
+		inMail.want("250 2.0.0 Ok")
+		inMail.want(closingReply)
+		for _, p := range []*peer{idle, inAuth, inData, inChunks, inMail} {
+			p.Close()
+		}
+		<-f.g.Drained()
+		<-f.ended // Run returns by itself
+		if n := len(f.b.messages()); n != 3 {
+			t.Fatalf("%d messages", n)
+		}
+		if _, err := f.dial[0](); err == nil {
+			t.Fatal("still accepting")
+		}
+	})
+}
+
+func TestDrainEndsARSETTransaction(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, f *fixture, p *peer) {
+		p.begin()
+		f.g.Drain()
+		p.send("NOOP\r\nRSET\r\nNOOP\r\n")
+		p.want("250")
+		p.want("250")
+		p.want(closingReply)
+		p.wantEnd()
+		<-f.g.Drained()
+	})
+}
+
+func TestDrainOfAnEmptyGuard(t *testing.T) {
+	t.Parallel()
+	f := start(t)
+	<-f.drained()
+	<-f.ended
+}
+
+func TestCutEndsWhatRuns(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, f *fixture, p *peer) {
+		p.data()
+		p.send("Subject: a\r\n\r\nhalf")
+		chunk := f.client("starttls")
+		chunk.begin()
+		chunk.send("BDAT 100 LAST\r\nSubject: a\r\n\r\nhalf")
+		handshake := f.connect(1)
+		f.stop()
+		<-f.ended
+		for _, p := range []*peer{p, chunk, handshake} {
+			if got := p.reply(); strings.Contains(got, "250") {
+				t.Fatalf("reply %q", got)
+			}
+		}
+		if f.g.Len() != 0 || len(f.b.messages()) != 0 {
+			t.Fatalf("%d connections, %d messages", f.g.Len(), len(f.b.messages()))
+		}
+	})
+}
+
+func TestCutWhileLingering(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, f *fixture, p *peer) {
+		p.send("GET / HTTP/1.0\r\n\r\n")
+		p.want("521")
+		p.wantEnd()
+		f.stop()
+		<-f.ended
+	}, func(c *Config) { c.Limits.Linger = time.Hour })
+	each(t, func(t *testing.T, f *fixture, p *peer) {
+		p.send("GET / HTTP/1.0\r\n\r\n")
+		p.want("521")
+		p.wantEnd()
+		<-f.drained()
+	}, func(c *Config) { c.Limits.Linger = time.Hour })
+}
+
+// sickListener fails before it serves.
+type sickListener struct {
+	net.Listener
+	errs  []error
+	calls atomic.Int64
+}
+
+func (l *sickListener) Accept() (net.Conn, error) {
+	if n := int(l.calls.Add(1)); n <= len(l.errs) {
+		return nil, l.errs[n-1]
+	}
+	return l.Listener.Accept()
+}
+
+func TestAcceptOutlivesPassingErrors(t *testing.T) {
+	t.Parallel()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	other := newMemListener()
+	sick := &sickListener{Listener: l, errs: []error{syscall.EMFILE, syscall.ECONNABORTED}}
+	f := serve(t, [2]net.Listener{sick, other}, [2]func() (net.Conn, error){
+		func() (net.Conn, error) { return net.Dial("tcp", l.Addr().String()) }, other.dial,
+	}, func(c *Config) { c.Log = errorLogTo(t) })
+	f.client("clear").begin()
+}
+
+func TestFailedListenerEndsRun(t *testing.T) {
+	t.Parallel()
+	broken := errors.New("no such device")
+	g, err := New(Config{Backend: &backend{}, Log: errorLogTo(t), Limits: Limits{Message: 1}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	good := newMemListener()
+	err = g.Run(context.Background(), Listener{Listener: good, Name: "good"}, Listener{Listener: &sickListener{Listener: newMemListener(), errs: []error{broken}}, Name: "bad"})
+	if !errors.Is(err, broken) || !strings.Contains(err.Error(), "bad") {
+		t.Fatalf("Run: %v", err)
+	}
+	if _, err := good.dial(); err == nil {
+		t.Fatal("the other listener is still open")
+	}
+}
