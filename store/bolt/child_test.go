@@ -1,0 +1,2 @@
+package bolt
+func child() bool { return false }
