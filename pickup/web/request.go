@@ -9,8 +9,6 @@ import (
 	"net/netip"
 	"strings"
 	"time"
-
-	"postern/store"
 )
 
 // facts is what the middleware knows of a request. One value per request, written by its own goroutine only.
@@ -53,11 +51,10 @@ func Note(ctx context.Context, key string, value any) {
 // Short is the first 8 characters of an id, all that a log may show of a link's lookup (KEYS K15).
 func Short(id string) string { return id[:min(len(id), 8)] }
 
+// newReference draws 40 bits; base32 has no digit that looks like a letter in it.
 func newReference() string {
-	var b [5]byte
-	rand.Read(b[:])
-	s := strings.ToUpper(store.EncodeB32(b[:]))
-	return s[:4] + "-" + s[4:]
+	s := rand.Text()
+	return s[:4] + "-" + s[4:8]
 }
 
 // clientIP walks X-Forwarded-For from the right, past every trusted proxy. What an untrusted client wrote into the

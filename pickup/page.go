@@ -1,0 +1,190 @@
+package pickup
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strconv"
+	"time"
+
+	"postern/pickup/account"
+	"postern/pickup/web"
+	"postern/store"
+	"postern/store/mail"
+)
+
+// page is what the layout of every page needs. Each page's struct embeds it.
+type page struct {
+	Site      words
+	Lang      web.Language
+	Languages []web.Language
+	Path      string // to come back to after a change of language; empty: the form is left out
+	User      string // address of who is signed in; empty: nobody
+	Here      string // entry of the navigation: inbox, sent, help
+	Unread    int
+	Wrong     bool // something entered was refused: the title says so
+	Paper     bool // a page to print: no script, no forms
+}
+
+func (s *Site) page(r *http.Request, who account.Signed) page {
+	p := page{Site: s.words, Lang: s.Catalogue.Language(web.Lang(r.Context())), Languages: s.Catalogue.Languages(),
+		Path: r.URL.Path}
+	if !who.Account.ID.IsZero() {
+		p.User = who.Account.Address.String()
+	}
+	return p
+}
+
+// person is an author or recipient.
+type person struct {
+	Name    string // as its sender wrote it, cleaned; may be empty
+	Address string
+}
+
+// Label is the name, else the address.
+func (p person) Label() string {
+	if p.Name != "" {
+		return p.Name
+	}
+	return p.Address
+}
+
+func personOf(m mail.Mailbox) person {
+	p := person{Name: mail.CleanDisplayName(m.Name)}
+	if !m.Address.IsZero() {
+		p.Address = m.Address.String()
+	}
+	return p
+}
+
+func personsOf(list []mail.Mailbox) []person {
+	const most = 50 // of a long list; the .eml has them all
+	persons := make([]person, 0, min(len(list), most))
+	for _, m := range list[:min(len(list), most)] {
+		persons = append(persons, personOf(m))
+	}
+	return persons
+}
+
+// facts is what the help desk asks for (C7): nothing in it is secret.
+type facts struct {
+	At        time.Time
+	URL       string // without token
+	Browser   string
+	Email     string
+	Reference string
+}
+
+func (s *Site) facts(r *http.Request, email string) facts {
+	return facts{At: web.Arrived(r.Context()), URL: s.words.Origin + shownPath(r), Browser: s.browsers.Label(r.UserAgent()),
+		Email: email, Reference: web.Reference(r.Context())}
+}
+
+// shownPath is the path with whatever a route calls token left out (KEYS K15), and nothing of paths without a route.
+func shownPath(r *http.Request) string {
+	switch {
+	case r.PathValue("token") != "":
+		return r.URL.Path[:len("/p/")] + "…"
+	case r.Pattern == "":
+		return "/…"
+	}
+	return r.URL.Path
+}
+
+// handler is a route that leaves errors to failureOf.
+type handler func(http.ResponseWriter, *http.Request) error
+
+func (s *Site) handle(h handler) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if err := h(w, r); err != nil {
+			s.failWith(w, r, err)
+		}
+	}
+}
+
+// show writes a page.
+func (s *Site) show(w http.ResponseWriter, r *http.Request, status int, name string, data any) error {
+	return s.pages.Write(w, r, status, name, data)
+}
+
+// Errors of this package, for failureOf.
+var (
+	errMissing = errors.New("no such page")
+	errInvalid = errors.New("the form is not one of ours")
+	errConsole = errors.New("a console session asks for a message")
+	errRefused = errors.New("not for this account")
+)
+
+// failure is how an error appears to the visitor.
+type failure struct {
+	status int
+	kind   string // which of the texts of error.html
+	wait   time.Duration
+}
+
+// failureOf is the one mapping from errors to answers. What is not known is 500: the cause goes to the log only.
+func failureOf(err error) failure {
+	busy, large, reply := new(account.BusyError), new(http.MaxBytesError), new(store.ReplyError)
+	switch {
+	case errors.As(err, &busy):
+		return failure{http.StatusServiceUnavailable, "busy", max(busy.RetryAfter, time.Second)}
+	case errors.As(err, &large):
+		return failure{http.StatusRequestEntityTooLarge, "large", 0}
+	case errors.Is(err, errMissing):
+		return failure{http.StatusNotFound, "missing", 0}
+	case errors.Is(err, errInvalid):
+		return failure{http.StatusBadRequest, "invalid", 0}
+	case errors.Is(err, errConsole):
+		return failure{http.StatusForbidden, "console", 0}
+	case errors.Is(err, errRefused):
+		return failure{http.StatusForbidden, "forbidden", 0}
+	case errors.Is(err, store.ErrFull):
+		return failure{http.StatusServiceUnavailable, "full", time.Minute}
+	case errors.Is(err, store.ErrUncertain), errors.Is(err, store.ErrConflict), errors.Is(err, store.ErrClosed),
+		errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled),
+		errors.As(err, &reply) && reply.Temporary():
+		return failure{http.StatusServiceUnavailable, "later", time.Minute}
+	}
+	return failure{http.StatusInternalServerError, "fault", 0}
+}
+
+// errorPage is error.html: a failure that no other page explains.
+type errorPage struct {
+	page
+	Kind  string
+	Wait  int // seconds
+	Facts facts
+}
+
+func (s *Site) failWith(w http.ResponseWriter, r *http.Request, err error) {
+	f := failureOf(err)
+	if f.status >= http.StatusInternalServerError && !errors.Is(err, context.Canceled) {
+		s.Log.ErrorContext(r.Context(), "request failed", "event", "http", "ref", web.Reference(r.Context()), "error", err)
+	}
+	s.showFailure(w, r, f)
+}
+
+// fail is the error page of a status, for the middleware and for paths without a route.
+func (s *Site) fail(w http.ResponseWriter, r *http.Request, status int) {
+	kinds := map[int]string{http.StatusForbidden: "forbidden", http.StatusNotFound: "missing", http.StatusMethodNotAllowed: "method",
+		http.StatusRequestEntityTooLarge: "large", http.StatusBadRequest: "invalid", http.StatusServiceUnavailable: "later"}
+	kind, ok := kinds[status]
+	if !ok {
+		kind = "fault"
+	}
+	s.showFailure(w, r, failure{status: status, kind: kind})
+}
+
+// showFailure writes an error page, or when even that fails a line of text.
+func (s *Site) showFailure(w http.ResponseWriter, r *http.Request, f failure) {
+	wait := int((f.wait + time.Second - 1) / time.Second)
+	if wait > 0 {
+		w.Header().Set("Retry-After", strconv.Itoa(wait))
+	}
+	data := errorPage{page: s.page(r, account.Signed{}), Kind: f.kind, Wait: wait, Facts: s.facts(r, "")}
+	data.Path = "" // a POST's address does not answer the GET of a change of language
+	if err := s.show(w, r, f.status, "error", data); err != nil {
+		s.Log.ErrorContext(r.Context(), "error page failed", "event", "http", "ref", web.Reference(r.Context()), "error", err)
+		http.Error(w, http.StatusText(f.status), f.status)
+	}
+}

@@ -1,0 +1,168 @@
+package pickup
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+
+	"postern/pickup/account"
+	"postern/pickup/message"
+	"postern/pickup/mime"
+	"postern/pickup/web"
+	"postern/store"
+)
+
+// replyPage is reply.html.
+type replyPage struct {
+	page
+	ID       string
+	Up       string // the message's page
+	From     person // author of the message
+	To       person // who gets the reply
+	Me       string
+	Subject  string
+	Original string // subject of the message
+	Sent     time.Time
+	MaxFiles int
+	MaxBytes int64
+
+	Text     string
+	Quote    bool
+	NoText   bool
+	TextLong bool
+	Problem  string // with the files: many, large, broken
+	Reason   string // why the mail server did not take it
+}
+
+func (s *Site) replyForm(r *http.Request, who account.Signed, o *message.Opened) (replyPage, bool) {
+	id := o.Recipient.Key.String()
+	to, may := s.answerTo(o)
+	p := replyPage{page: s.page(r, who), ID: id, Up: "/m/" + id, From: personOf(o.Author), To: personOf(to),
+		Me: o.Recipient.Address.String(), Original: o.Subject, Subject: answerSubject(o.Subject), Sent: o.Message.At,
+		MaxFiles: s.Limits.Files, MaxBytes: s.Limits.Bytes, Quote: true}
+	p.Here = "inbox"
+	return p, may
+}
+
+// answerSubject shows the subject that the reply will have.
+func answerSubject(subject string) string {
+	if len(subject) >= 3 && strings.EqualFold(subject[:3], "re:") {
+		return subject
+	}
+	return strings.TrimSpace("Re: " + subject)
+}
+
+func (s *Site) replyPage(w http.ResponseWriter, r *http.Request, who account.Signed) error {
+	o, done, err := s.view(w, r, who)
+	if done || err != nil {
+		return err
+	}
+	defer o.Close()
+	p, may := s.replyForm(r, who, o)
+	if !may {
+		return redirect(w, r, p.Up)
+	}
+	return s.show(w, r, http.StatusOK, "reply", p)
+}
+
+// reply sends an answer. The form is read once, while it arrives; whatever is refused comes back with the text still
+// in it.
+func (s *Site) reply(w http.ResponseWriter, r *http.Request, who account.Signed) error {
+	o, done, err := s.view(w, r, who)
+	if done || err != nil {
+		return err
+	}
+	defer o.Close()
+	p, may := s.replyForm(r, who, o)
+	if !may {
+		return errRefused
+	}
+	w = web.Slide(w, r)
+	u, err := newUpload(r, s.Limits)
+	if u == nil {
+		return err
+	}
+	defer u.finish()
+	p.Text, p.Quote = u.text, u.quote
+	if err == nil && strings.TrimSpace(u.text) == "" {
+		p.NoText, p.Wrong = true, true
+		u.finish()
+		return s.show(w, r, http.StatusUnprocessableEntity, "reply", p)
+	}
+	var receipt store.Receipt
+	if err == nil {
+		receipt, err = s.sendReply(r, who, o, u)
+	}
+	if err != nil {
+		u.finish()
+		return s.notSent(w, r, p, err)
+	}
+	return redirect(w, r, "/sent/"+receipt.ID.String()+"?new=1")
+}
+
+func (s *Site) sendReply(r *http.Request, who account.Signed, o *message.Opened, u *upload) (store.Receipt, error) {
+	text := u.text
+	if u.quote {
+		quoted, err := s.quotation(r, o)
+		if err != nil {
+			return store.Receipt{}, err
+		}
+		text += quoted
+	}
+	d := message.Draft{Text: text, Client: s.client(r)}
+	if u.pending != nil {
+		d.Attachments = u.next
+	}
+	return s.Messages.Reply(r.Context(), who, o.Recipient.Key, d)
+}
+
+// quotation is the text of the message that is answered, each line marked.
+func (s *Site) quotation(r *http.Request, o *message.Opened) (string, error) {
+	parts, err := partsOf(o)
+	if err != nil {
+		return "", err
+	}
+	text, err := mime.Text(o.Body, parts)
+	if err != nil || text == "" {
+		return "", err
+	}
+	const longest = 64 << 10
+	if len(text) > longest {
+		text = strings.ToValidUTF8(text[:longest], "") + "\n[…]"
+	}
+	var b strings.Builder
+	b.WriteString("\n\n" + s.say(r, "%s wrote:", personOf(o.Author).Label()) + "\n")
+	for line := range strings.SplitSeq(strings.TrimRight(text, "\n"), "\n") {
+		b.WriteString(strings.TrimRight("> "+line, " ") + "\n")
+	}
+	return b.String(), nil
+}
+
+// notSent shows the form again with what was wrong.
+func (s *Site) notSent(w http.ResponseWriter, r *http.Request, p replyPage, err error) error {
+	status, refusal := http.StatusUnprocessableEntity, new(store.ReplyError)
+	p.Wrong = true
+	switch {
+	case errors.Is(err, errTextLong):
+		p.TextLong = true
+	case errors.Is(err, errTooMany):
+		p.Problem = "many"
+	case errors.Is(err, errTooLarge):
+		p.Problem, status = "large", http.StatusRequestEntityTooLarge
+	case errors.Is(err, errBroken), errors.Is(err, io.ErrUnexpectedEOF):
+		p.Problem = "broken"
+	case errors.Is(err, message.ErrNoReply):
+		p.Reason = s.say(r, "The sender of this message cannot get a reply from here.")
+	case errors.Is(err, account.ErrNoSession):
+		return redirect(w, r, signInFor(r))
+	case errors.As(err, &refusal) && !refusal.Temporary():
+		p.Reason = refusal.Text
+	case errors.As(err, &refusal):
+		p.Reason, status = s.say(r, "It cannot be sent at the moment. Please try again later."), http.StatusServiceUnavailable
+	default:
+		return err
+	}
+	return s.show(w, r, status, "reply", p)
+}

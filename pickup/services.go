@@ -1,0 +1,43 @@
+package pickup
+
+import (
+	"context"
+
+	"postern/pickup/account"
+	"postern/pickup/message"
+	"postern/store"
+	"postern/store/seal"
+)
+
+// Accounts is what the site needs of package account.
+type Accounts interface {
+	Register(context.Context, account.Registration) (account.Signed, error)
+	SignIn(context.Context, account.Login) (account.Signed, error)
+	Resume(ctx context.Context, cookie string) (account.Signed, error)
+	SignOut(ctx context.Context, cookie string) error
+	Welcome(ctx context.Context, token string) (account.WelcomeInfo, error)
+	ConfirmWelcome(ctx context.Context, who account.Signed, token string) error
+	DisownWelcome(ctx context.Context, token string) error
+	Criteria(password string, about []string) []account.Criterion
+	OwnWords(about []string) []string
+}
+
+// Messages is what the site needs of package message.
+type Messages interface {
+	Link(context.Context, seal.LinkSecret) (message.Cover, error)
+	OpenLink(context.Context, seal.LinkSecret, account.Signed) (store.RcptKey, error)
+	NotForMe(context.Context, seal.LinkSecret) error
+	Fetched(store.LinkID)
+	Open(context.Context, account.Signed, store.RcptKey) error
+	View(context.Context, account.Signed, store.RcptKey) (*message.Opened, error)
+	Downloaded(who account.Signed, k store.RcptKey, part string)
+	Inbox(context.Context, account.Signed, message.InboxQuery) (message.Page, error)
+	Sent(context.Context, account.Signed, store.Cursor) (message.SentPage, error)
+	SentView(context.Context, account.Signed, store.MessageID) (*message.Opened, error)
+	Reply(context.Context, account.Signed, store.RcptKey, message.Draft) (store.Receipt, error)
+}
+
+var (
+	_ Accounts = (*account.Service)(nil)
+	_ Messages = (*message.Service)(nil)
+)

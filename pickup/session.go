@@ -1,0 +1,228 @@
+package pickup
+
+import (
+	"errors"
+	"mime"
+	"net/http"
+	"net/url"
+	"path"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"postern/pickup/account"
+	"postern/pickup/web"
+)
+
+// check is the mark of the first page after a sign-in. A browser that comes there without the session's cookie does
+// not keep cookies: it gets a page that says so, and not the sign-in form again, which would go round for ever (A12).
+const (
+	check     = "check"
+	checkMark = "cookie"
+)
+
+// client is who asks, for throttle, audit and mails.
+func (s *Site) client(r *http.Request) account.Client {
+	return account.Client{IP: web.ClientIP(r.Context()), Browser: s.browsers.Label(r.UserAgent()), UserAgent: r.UserAgent(),
+		Known: s.cookies.Get(r, s.cookies.Known()), Ref: web.Reference(r.Context())}
+}
+
+// who resumes the session of a request. The zero Signed: nobody is signed in.
+func (s *Site) who(r *http.Request) (account.Signed, error) {
+	cookie := s.cookies.Get(r, s.cookies.Session())
+	if cookie == "" {
+		return account.Signed{}, nil
+	}
+	who, err := s.Accounts.Resume(r.Context(), cookie)
+	if errors.Is(err, account.ErrNoSession) {
+		return account.Signed{}, nil
+	}
+	return who, err
+}
+
+func isSigned(who account.Signed) bool { return !who.Account.ID.IsZero() }
+
+// enter sets the cookies of a sign-in and leads to a page of this site by way of the cookie check.
+func (s *Site) enter(w http.ResponseWriter, r *http.Request, who account.Signed, target string) error {
+	s.setCookies(w, who)
+	return redirect(w, r, target+"?"+url.Values{check: {checkMark}}.Encode())
+}
+
+func (s *Site) setCookies(w http.ResponseWriter, who account.Signed) {
+	var life time.Duration
+	if who.Session.Kept && s.KeepLoggedIn {
+		life = who.Session.Ends.Sub(s.Now())
+	}
+	s.cookies.Set(w, s.cookies.Session(), who.Token, life)
+	if who.Known != "" {
+		s.cookies.Set(w, s.cookies.Known(), who.Known, knownFor)
+	}
+}
+
+// redirect leads to a path of this site by GET.
+func redirect(w http.ResponseWriter, _ *http.Request, target string) error {
+	w.Header().Set("Location", target)
+	w.WriteHeader(http.StatusSeeOther)
+	return nil
+}
+
+// signedHandler is a route for people who are signed in.
+type signedHandler func(http.ResponseWriter, *http.Request, account.Signed) error
+
+// signed asks for a session. Without one a GET leads to the sign-in page and back afterwards (A9); a POST does too,
+// but comes back to the page that its form stands on.
+func (s *Site) signed(h signedHandler) http.HandlerFunc {
+	return s.handle(func(w http.ResponseWriter, r *http.Request) error {
+		who, err := s.who(r)
+		switch {
+		case err != nil:
+			return err
+		case isSigned(who) && r.URL.Query().Get(check) != "" && r.Method != http.MethodPost:
+			return redirect(w, r, r.URL.EscapedPath()) // the cookie arrived
+		case isSigned(who):
+			return h(w, r, who)
+		case s.byConsole(r):
+			return errConsole
+		case r.URL.Query().Get(check) == checkMark && s.cookies.Get(r, s.cookies.Session()) == "":
+			return s.showCookies(w, r, r.URL.Path)
+		}
+		return redirect(w, r, signInFor(r))
+	})
+}
+
+// byConsole reports whether somebody who is signed in to the console only asks for a message (A7).
+func (s *Site) byConsole(r *http.Request) bool {
+	if !strings.HasPrefix(r.URL.Path, "/m/") {
+		return false
+	}
+	cookie := s.cookies.Get(r, s.console.Session())
+	return cookie != "" && (s.Console == nil || s.Console(r.Context(), cookie))
+}
+
+func signInFor(r *http.Request) string {
+	to := localTarget(r.URL.Path)
+	if item, ok := strings.CutPrefix(to, "/m/"); ok { // parts, actions and frames lead back to their message
+		item, _, _ = strings.Cut(item, "/")
+		to = "/m/" + item
+	}
+	if to == "" || to == "/" {
+		return "/sign-in"
+	}
+	return "/sign-in?" + url.Values{"to": {to}}.Encode()
+}
+
+// localTarget is a path of this site to which a form may lead on, or "". Paths with tokens are none: they must not be
+// part of another page's address.
+func localTarget(to string) string {
+	clean, ok := localPath(to)
+	if !ok {
+		return ""
+	}
+	for _, root := range []string{"/sent", "/m/", "/help", "/cookies", "/sign-in"} {
+		if clean == strings.TrimSuffix(root, "/") || strings.HasPrefix(clean, strings.TrimSuffix(root, "/")+"/") {
+			return clean
+		}
+	}
+	if clean == "/" {
+		return clean
+	}
+	return ""
+}
+
+// localLink is localTarget that allows pages with a token too. Only a form's body may carry it.
+func localLink(to string) string {
+	clean, ok := localPath(to)
+	if ok && (strings.HasPrefix(clean, "/p/") || strings.HasPrefix(clean, "/w/")) {
+		return clean
+	}
+	return localTarget(to)
+}
+
+func localPath(to string) (string, bool) {
+	const longest = 512
+	if len(to) > longest || !strings.HasPrefix(to, "/") || strings.HasPrefix(to, "//") || strings.Contains(to, `\`) ||
+		strings.IndexFunc(to, unicode.IsControl) >= 0 || !utf8.ValidString(to) {
+		return "", false
+	}
+	u, err := url.Parse(to)
+	if err != nil || u.Host != "" || u.Scheme != "" || u.User != nil {
+		return "", false
+	}
+	clean := path.Clean(u.Path)
+	return (&url.URL{Path: clean}).EscapedPath(), !strings.HasPrefix(clean, "//")
+}
+
+// form reads a form of ours: the named fields, each at most once, as valid text. Fields that the page does not have
+// are ignored. A body that is no such form is errInvalid.
+func form(r *http.Request, names ...string) (map[string]string, error) {
+	if kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); kind != "application/x-www-form-urlencoded" && r.ContentLength != 0 {
+		return nil, errInvalid
+	}
+	if err := r.ParseForm(); err != nil {
+		if large := new(http.MaxBytesError); errors.As(err, &large) {
+			return nil, err
+		}
+		return nil, errInvalid
+	}
+	values := make(map[string]string, len(names))
+	for _, name := range names {
+		given := r.PostForm[name]
+		if len(given) > 1 {
+			return nil, errInvalid
+		}
+		if len(given) == 1 {
+			if !utf8.ValidString(given[0]) || strings.ContainsRune(given[0], 0) {
+				return nil, errInvalid
+			}
+			values[name] = given[0]
+		}
+	}
+	return values, nil
+}
+
+// language remembers the language that a visitor chose.
+func (s *Site) language(w http.ResponseWriter, r *http.Request) error {
+	f, err := form(r, "lang", "to")
+	if err != nil {
+		return err
+	}
+	if !s.Catalogue.Has(f["lang"]) {
+		return errInvalid
+	}
+	s.cookies.Set(w, s.cookies.Lang(), f["lang"], knownFor)
+	to := localLink(f["to"])
+	if to == "" {
+		to = "/"
+	}
+	return redirect(w, r, to)
+}
+
+// cookiesPage is cookies.html.
+type cookiesPage struct {
+	page
+	Missing bool   // the browser just showed that it keeps none
+	To      string // where the visitor wanted to go
+	Names   struct{ Session, Known, Lang string }
+}
+
+func (s *Site) cookiesPage(w http.ResponseWriter, r *http.Request) error {
+	who, err := s.who(r)
+	if err != nil {
+		return err
+	}
+	return s.show(w, r, http.StatusOK, "cookies", s.newCookiesPage(r, who))
+}
+
+func (s *Site) newCookiesPage(r *http.Request, who account.Signed) cookiesPage {
+	p := cookiesPage{page: s.page(r, who)}
+	p.Names.Session, p.Names.Known, p.Names.Lang = s.cookies.Session(), s.cookies.Known(), s.cookies.Lang()
+	return p
+}
+
+// showCookies says that cookies are required (A12).
+func (s *Site) showCookies(w http.ResponseWriter, r *http.Request, to string) error {
+	p := s.newCookiesPage(r, account.Signed{})
+	p.Missing, p.To = true, localTarget(to)
+	return s.show(w, r, http.StatusOK, "cookies", p)
+}

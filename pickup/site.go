@@ -1,0 +1,217 @@
+package pickup
+
+import (
+	"context"
+	"embed"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strings"
+	"time"
+
+	"postern/pickup/web"
+)
+
+//go:embed templates
+var templates embed.FS
+
+// Support is the help desk as pages name it. Every field may be empty.
+type Support struct{ Desk, Phone, Email, URL, Hours string }
+
+// Any reports whether there is a way to reach it.
+func (s Support) Any() bool { return s.Phone != "" || s.Email != "" || s.URL != "" || s.Desk != "" }
+
+// Organization is whose site it is, in the words of the configuration.
+type Organization struct {
+	Name, Short string // Short: such as "the council"; empty: Name
+	Postal      string
+	Sender      string // address that notifications come from; may be empty
+	RecoveryKey string // key id of the recovery key; empty: there is none (KEYS K14)
+	Support     Support
+}
+
+// Limits of a reply.
+type Limits struct {
+	Files int   // attachments
+	Bytes int64 // of all attachments together, decoded
+	Text  int64 // octets of the text
+}
+
+// Config is what the site needs. URL is pickup.url.
+type Config struct {
+	URL            *url.URL
+	Aliases        []string
+	TrustedProxies []netip.Prefix
+	Organization   Organization
+	Zone           *time.Location
+	ExpireAfter    time.Duration
+	KeepLoggedIn   bool // B11: false: no box, and a posted value counts for nothing
+	Internal       func(domain string) bool // is it the organisation's: only there replies go
+	Limits         Limits
+	Accounts       Accounts
+	Messages       Messages
+	Catalogue      *web.Catalogue
+	// Console reports whether a cookie value is a live session of the console, whose owner gets 403 instead of a sign-in
+	// page at messages (A7, KEYS K10). nil: its presence is enough.
+	Console func(ctx context.Context, cookie string) bool
+	Now     func() time.Time
+	Log     *slog.Logger
+}
+
+// keptFor is how long a kept log-in lasts at most (KEYS K10).
+const keptFor = 30 * 24 * time.Hour
+
+// knownFor is how long a browser is remembered after its last sign-in (KEYS K13).
+const knownFor = 365 * 24 * time.Hour
+
+// Site is the recipients' site.
+type Site struct {
+	Config
+	words    words
+	pages    *web.Pages
+	assets   *web.Assets
+	cookies  web.Cookies
+	console  web.Cookies
+	browsers *web.Browsers
+	stack    *web.Stack
+}
+
+// New makes the site: it parses every page in every language, so that a mistake shows at start.
+func New(cfg Config) (*Site, error) {
+	https := cfg.URL != nil && cfg.URL.Scheme == "https"
+	s := &Site{Config: cfg, browsers: web.NewBrowsers(),
+		cookies: web.Cookies{HTTPS: https, Name: "postern"}, console: web.Cookies{HTTPS: https, Name: "postern-console"}}
+	s.limits()
+	var err error
+	s.stack, err = web.New(web.Config{URL: cfg.URL, Aliases: cfg.Aliases, TrustedProxies: cfg.TrustedProxies,
+		LangCookie: s.cookies.Lang(), Catalogue: cfg.Catalogue, Log: cfg.Log, Now: cfg.Now, Fail: s.fail})
+	if err != nil {
+		return nil, err
+	}
+	s.words = newWords(cfg)
+	if s.assets, err = web.NewAssets(); err != nil {
+		return nil, err
+	}
+	files, err := fs.Sub(templates, "templates")
+	if err != nil {
+		return nil, fmt.Errorf("templates: %w", err)
+	}
+	s.pages, err = web.NewPages(web.PagesConfig{Files: files, Catalogue: cfg.Catalogue, Assets: s.assets, Zone: cfg.Zone})
+	return s, err
+}
+
+// limits puts in what the configuration left open.
+func (s *Site) limits() {
+	const files, octets, text = 10, 25 << 20, 256 << 10
+	if s.Limits.Files <= 0 {
+		s.Limits.Files = files
+	}
+	if s.Limits.Bytes <= 0 {
+		s.Limits.Bytes = octets
+	}
+	if s.Limits.Text <= 0 {
+		s.Limits.Text = text
+	}
+}
+
+// Handler is the whole site.
+func (s *Site) Handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("GET /static/{file}", s.assets.ServeFile(s.notFound))
+
+	mux.Handle("GET /p/{$}", s.handle(s.pastePage))
+	mux.Handle("POST /p/{$}", s.handle(s.paste))
+	mux.Handle("GET /p/{token}", s.handle(s.cover))
+	mux.Handle("POST /p/{token}", s.handle(s.follow))
+	mux.Handle("GET /p/{token}/not-for-me", s.handle(s.notForMePage))
+	mux.Handle("POST /p/{token}/not-for-me", s.handle(s.notForMe))
+	mux.Handle("GET /w/{token}", s.handle(s.welcomePage))
+	mux.Handle("POST /w/{token}", s.handle(s.welcome))
+
+	mux.Handle("GET /sign-in", s.handle(s.signInPage))
+	mux.Handle("POST /sign-in", s.handle(s.signIn))
+	mux.Handle("POST /sign-out", s.handle(s.signOut))
+	mux.Handle("POST /language", s.handle(s.language))
+	mux.Handle("GET /cookies", s.handle(s.cookiesPage))
+	mux.Handle("GET /help", s.handle(s.help))
+
+	mux.Handle("GET /{$}", s.signed(s.inbox))
+	mux.Handle("GET /sent", s.signed(s.sent))
+	mux.Handle("GET /sent/{id}", s.signed(s.sentMessage))
+	mux.Handle("GET /sent/{id}/print", s.signed(s.sentPrint))
+	mux.Handle("GET /sent/{id}/part/{path}", s.signed(s.sentPart))
+	mux.Handle("GET /sent/{id}/message.eml", s.signed(s.sentRaw))
+	mux.Handle("GET /m/{id}", s.signed(s.message))
+	mux.Handle("GET /m/{id}/text", s.signed(s.messageText))
+	mux.Handle("GET /m/{id}/html", s.handle(s.messageHTML))
+	mux.Handle("GET /m/{id}/print", s.signed(s.messagePrint))
+	mux.Handle("GET /m/{id}/part/{path}", s.signed(s.messagePart))
+	mux.Handle("GET /m/{id}/message.eml", s.signed(s.messageRaw))
+	mux.Handle("POST /m/{id}/open", s.signed(s.open))
+	mux.Handle("GET /m/{id}/reply", s.signed(s.replyPage))
+	mux.Handle("POST /m/{id}/reply", web.Limit(s.uploadLimit(), s.signed(s.reply)))
+
+	return s.stack.Wrap(s.otherwise(mux))
+}
+
+// otherwise gives requests that no route takes a page of ours: 404, or 405 with the Allow that the mux found.
+func (s *Site) otherwise(mux *http.ServeMux) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if _, pattern := mux.Handler(r); pattern != "" {
+			mux.ServeHTTP(w, r)
+			return
+		}
+		probe := &statusProbe{header: http.Header{}}
+		mux.ServeHTTP(probe, r)
+		if probe.status == http.StatusMethodNotAllowed {
+			w.Header().Set("Allow", probe.header.Get("Allow"))
+		}
+		s.fail(w, r, probe.status)
+	})
+}
+
+// statusProbe takes the mux's own plain-text answer, of which only status and headers are wanted.
+type statusProbe struct {
+	header http.Header
+	status int
+}
+
+func (p *statusProbe) Header() http.Header         { return p.header }
+func (p *statusProbe) Write(b []byte) (int, error) { return len(b), nil }
+func (p *statusProbe) WriteHeader(status int)      { p.status = status }
+
+func (s *Site) notFound(w http.ResponseWriter, r *http.Request) { s.fail(w, r, http.StatusNotFound) }
+
+// words are the installation's own, as templates use them.
+type words struct {
+	Organization
+	Host     string // host of the site's address
+	Origin   string // its address without a path
+	Root     string // with the slash at its end
+	Days     int    // that messages stay
+	Keep     bool
+	KeptDays int
+}
+
+func newWords(cfg Config) words {
+	const day = 24 * time.Hour
+	w := words{Organization: cfg.Organization, Host: cfg.URL.Host, Origin: web.Origin(cfg.URL), Days: int(cfg.ExpireAfter / day),
+		Keep: cfg.KeepLoggedIn, KeptDays: int(keptFor / day)}
+	w.Root = w.Origin + "/"
+	w.Support.URL = safeURL(w.Support.URL)
+	if strings.TrimSpace(w.Short) == "" {
+		w.Short = w.Name
+	}
+	return w
+}
+
+// safeURL keeps only addresses that a browser may be sent to.
+func safeURL(s string) string {
+	if u, err := url.Parse(s); err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" {
+		return ""
+	}
+	return s
+}
