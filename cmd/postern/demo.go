@@ -1,0 +1,144 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"postern/cmd/internal/config"
+	"postern/cmd/internal/demo"
+)
+
+// demoPorts are where the demo listens.
+type demoPorts struct{ smtp, site, outbox string }
+
+func demoCommand(c console) *cobra.Command {
+	var p demoPorts
+	cmd := &cobra.Command{
+		Use: "demo", Short: "Try Postern on this machine: nothing to set up, nothing leaves it, nothing stays", Args: cobra.NoArgs,
+	}
+	cmd.Flags().StringVar(&p.smtp, "smtp", "127.0.0.1:2525", "where mail is taken")
+	cmd.Flags().StringVar(&p.site, "http", "127.0.0.1:8080", "the recipients' site")
+	cmd.Flags().StringVar(&p.outbox, "outbox", "127.0.0.1:8025", "where captured mail is shown")
+	verbose := cmd.Flags().BoolP("verbose", "v", false, "show the log")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		log := slog.New(slog.NewTextHandler(io.Discard, nil))
+		if *verbose {
+			log = newLog(config.Log{Level: "info"}, c.err)
+		}
+		return runDemo(cmd.Context(), p, log, cmd.OutOrStdout())
+	}
+	return cmd
+}
+
+// runDemo runs a gateway on a temporary folder, with a mail server behind it that keeps everything in memory.
+func runDemo(ctx context.Context, p demoPorts, log *slog.Logger, out io.Writer) error {
+	dir, err := os.MkdirTemp("", "postern-demo-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	next, err := listen("demo", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	viewer, err := listen("--outbox", p.outbox)
+	if err != nil {
+		next.Close()
+		return err
+	}
+	capture := demo.NewCapture()
+	cfg := demoConfig(p, dir, next.Addr().String())
+	outbox, err := demo.NewOutbox(capture, cfg.Pickup.URL, demoLine(p.smtp))
+	if err != nil {
+		return err
+	}
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	side := newGroup(ctx)
+	side.start("capture", func(ctx context.Context) error { return capture.Serve(ctx, next) })
+	serveHTTP(side, "outbox", &http.Server{Handler: outbox.Handler(), ReadHeaderTimeout: 5 * time.Second}, viewer)
+	err = serve(ctx, cfg, log, func(*gateway) {
+		side.start("sample", func(ctx context.Context) error { return greet(ctx, p, cfg, capture, out) })
+		go func() {
+			select {
+			case <-side.failed:
+				stop()
+			case <-ctx.Done():
+			}
+		}()
+	})
+	stop()
+	return errors.Join(err, side.wait())
+}
+
+func demoConfig(p demoPorts, dir, next string) config.Config {
+	cfg := config.Defaults()
+	cfg.Hostname = "gateway.example.org"
+	cfg.DataDir = dir
+	cfg.ServerKey = dir + "/keys/server.key"
+	cfg.Organization = config.Organization{
+		Name: "Example County Council", ShortName: "the council", Domains: []string{"example.org"}, Timezone: "UTC",
+		Support:       config.Support{Desk: "ICT Customer Services Desk", Phone: "01632 960 626", Hours: "Monday to Friday, 8:30 to 17:00"},
+		PostalAddress: "County Hall, 1 Market Place, Exampleton ZZ99 1AA", Postmaster: "postmaster@example.org",
+	}
+	cfg.SMTP.Listen = []string{p.smtp}
+	cfg.Relay.Routes = []config.Route{{Domains: []string{"*"}, Host: next, TLS: "none", EightBit: "bounce"}}
+	cfg.Relay.Ehlo = cfg.Hostname
+	cfg.Notify.From = "securemail@example.org"
+	cfg.Pickup.Listen, cfg.Pickup.URL = p.site, "http://"+p.site
+	cfg.Admin.Listen, cfg.Ops.Listen = "", ""
+	cfg.Store.MinFree = 1
+	return cfg
+}
+
+// demoLine is a command that sends another mail.
+func demoLine(smtp string) string {
+	return fmt.Sprintf(`swaks --server %s --from you@example.org --to friend@mail.example --header "Subject: [secure] Hello" --body "Only for you"`, smtp)
+}
+
+// greet sends the sample mail and prints what to do next.
+func greet(ctx context.Context, p demoPorts, cfg config.Config, capture *demo.Capture, out io.Writer) error {
+	if err := demo.SendSample(ctx, p.smtp); err != nil {
+		return fmt.Errorf("send the sample mail: %w", err)
+	}
+	const patience = 20 * time.Second
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	prefix := cfg.Pickup.URL + "/p/"
+	note, err := capture.Await(ctx, func(m demo.Mail) bool { return strings.Contains(string(m.Raw), prefix) })
+	if err != nil {
+		return fmt.Errorf("the sample's notification did not arrive: %w", err)
+	}
+	_, err = fmt.Fprintf(out, `Postern is running on this machine only; nothing is kept when it stops.
+
+A flagged sample mail was sealed, and its recipient was notified. Read it as the recipient would:
+  %s
+
+Every mail that the gateway sent:    http://%s
+The recipients' site:                %s
+
+Send another; without [secure] it passes through untouched:
+  %s
+
+Ctrl-C stops the demo.
+`, linkIn(note.View().Text, prefix), p.outbox, cfg.Pickup.URL, demoLine(p.smtp))
+	return err
+}
+
+func linkIn(text, prefix string) string {
+	for _, line := range strings.Split(text, "\n") {
+		if line = strings.TrimSpace(line); strings.HasPrefix(line, prefix) {
+			return line
+		}
+	}
+	return ""
+}
