@@ -11,6 +11,9 @@ import (
 	"postern/store/mail"
 )
 
+// giveUp is how long a report is tried when the caller does not say.
+const giveUp = 5 * 24 * time.Hour
+
 // Compose renders a report (MAIL §6, row DSN). The mail has a null sender; its address form is that of r.To. A text
 // with a Subject of a sealed message is marked NeedTLS (MAIL 6.6). The only error is ErrReport.
 func Compose(r Report, p Phrases) (store.OwnMail, error) {
@@ -19,6 +22,9 @@ func Compose(r Report, p Phrases) (store.OwnMail, error) {
 	}
 	if r.Item.IsZero() {
 		r.Item = store.NewMessageID(r.Now)
+	}
+	if r.GiveUp.IsZero() {
+		r.GiveUp = r.Now.Add(giveUp)
 	}
 	if r.MessageID == "" {
 		r.MessageID = mail.NewMessageID(r.Host)
@@ -49,7 +55,7 @@ func writeHeader(b *bytes.Buffer, r Report, p Phrases) {
 	if r.UTF8 {
 		reportType = "global-delivery-status"
 	}
-	field(b, "From", `"Mail Delivery System" <`+r.Postmaster+">")
+	field(b, "From", `"Mail Delivery System" <`+r.address(r.Postmaster)+">")
 	field(b, "To", "<"+r.address(r.To)+">")
 	field(b, "Subject", encodeWords(p.subject(r.Kind)))
 	field(b, "Date", r.Now.In(r.zone()).Format(time.RFC1123Z))

@@ -24,9 +24,9 @@ const MaxReturned = 32 << 10
 // Report is what happened to recipients of one message.
 type Report struct {
 	Kind       Kind
-	Host       string // hostname of this gateway: Reporting-MTA, and the right side of the Message-ID
-	Postmaster string // address of From
-	OrgName    string // signs the text for people; may be empty
+	Host       string        // hostname of this gateway: Reporting-MTA, and the right side of the Message-ID
+	Postmaster store.Address // author of the report
+	OrgName    string        // signs the text for people; may be empty
 	Now        time.Time
 	Zone       *time.Location // of Date and of the times in the text; nil: UTC
 	To         store.Address  // the original envelope sender, who gets the report
@@ -36,7 +36,7 @@ type Report struct {
 	About      store.RcptKey // the recipient whose record lists the report while it is queued
 	Rcpts      []Rcpt
 	Original   Original
-	GiveUp     time.Time // of the report itself
+	GiveUp     time.Time // of the report itself; zero: 5 days from Now
 	NeedTLS    bool      // besides the case of MAIL 6.6, which Compose sees itself
 	UTF8       bool      // write the forms of RFC 6533, to travel with SMTPUTF8
 
@@ -75,7 +75,7 @@ var ErrReport = errors.New("report lacks kind, host, postmaster, sender or recip
 func (r Report) check() error {
 	switch {
 	case r.Kind != Failed && r.Kind != Delayed && r.Kind != Relayed,
-		r.Host == "", r.Postmaster == "", r.To.IsZero(), len(r.Rcpts) == 0:
+		r.Host == "", r.Postmaster.IsZero(), r.To.IsZero(), len(r.Rcpts) == 0:
 		return ErrReport
 	}
 	return nil

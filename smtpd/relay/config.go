@@ -46,6 +46,7 @@ type Config struct {
 	Hooks       Hooks
 	Log         *slog.Logger // discards
 	Now         func() time.Time
+	LogAddress  func(store.Address) string // how the log spells addresses; plainly
 }
 
 // Replies composes what the writer of a reply on the site is told when it did not arrive (MAIL §7). false: nothing.
@@ -173,6 +174,9 @@ func (c Config) withFuncs() Config {
 	}
 	if c.Now == nil {
 		c.Now = time.Now
+	}
+	if c.LogAddress == nil {
+		c.LogAddress = store.Address.String
 	}
 	return c
 }

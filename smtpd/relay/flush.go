@@ -29,10 +29,10 @@ func (r *Runner) flush(ctx context.Context, domain string) {
 	r.jobs.Go(func() {
 		n, err := r.makeDue(ctx, domain)
 		if err != nil {
-			r.cfg.Log.ErrorContext(ctx, "flush failed", "domain", domain, "err", err)
+			r.cfg.Log.ErrorContext(ctx, "flush failed", "event", "flush", "domain", domain, "error", err)
 			return
 		}
-		r.cfg.Log.InfoContext(ctx, "flushed", "domain", domain, "items", n)
+		r.cfg.Log.InfoContext(ctx, "flushed", "event", "flush", "domain", domain, "items", n)
 	})
 }
 

@@ -75,7 +75,7 @@ func (j *job) extendLeases() {
 		return nil
 	})
 	if err != nil {
-		j.cfg.Log.Error("leases not extended", "domain", j.domain.name, "err", err)
+		j.cfg.Log.Error("leases not extended", "event", "lease", "domain", j.domain.name, "error", err)
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()

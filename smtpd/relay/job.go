@@ -22,7 +22,8 @@ type job struct {
 	failure *hopError
 	next    time.Time // earliest time at which something that was given back is due
 
-	at      time.Time // when the claim was made
+	told    bool      // the claim was told of
+	at      time.Time // when it was made
 	results []result  // not written yet
 	since   time.Time // when the first of them came
 
@@ -52,9 +53,9 @@ func (j *job) run(ctx context.Context) {
 	defer func() { j.tell(func() { j.ended(j) }) }()
 	defer j.survive(ctx)
 	c := j.claim(ctx)
-	j.tell(func() { j.claimed(j.domain, c) })
+	j.tellClaim(c)
 	if c.err != nil {
-		j.cfg.Log.ErrorContext(ctx, "claim failed", "domain", j.domain.name, "err", c.err)
+		j.cfg.Log.ErrorContext(ctx, "claim failed", "event", "claim", "domain", j.domain.name, "error", c.err)
 		return
 	}
 	if len(c.items) == 0 {
@@ -65,7 +66,7 @@ func (j *job) run(ctx context.Context) {
 	defer j.unhold()
 	parcels := gather(c.items, j.cfg.Limits.PerMail)
 	if err := j.load(context.WithoutCancel(ctx), parcels); err != nil {
-		j.cfg.Log.ErrorContext(ctx, "queue items not read", "domain", j.domain.name, "err", err)
+		j.cfg.Log.ErrorContext(ctx, "queue items not read", "event", "claim", "domain", j.domain.name, "error", err)
 		j.giveBack(ctx, parcels, j.localFault(err))
 		return
 	}
@@ -88,8 +89,19 @@ func (j *job) run(ctx context.Context) {
 func (j *job) survive(ctx context.Context) {
 	if v := recover(); v != nil {
 		j.dropSession()
-		j.cfg.Log.ErrorContext(ctx, "delivery job failed", "domain", j.domain.name, "panic", v, "stack", string(debug.Stack()))
+		if !j.told {
+			j.tellClaim(claim{err: errPanic})
+		}
+		j.cfg.Log.ErrorContext(ctx, "delivery job failed", "event", "panic", "domain", j.domain.name, "panic", v, "stack", string(debug.Stack()))
 	}
+}
+
+var errPanic = errors.New("panic")
+
+// tellClaim frees the domain for other jobs.
+func (j *job) tellClaim(c claim) {
+	j.told = true
+	j.tell(func() { j.claimed(j.domain, c) })
 }
 
 func (j *job) claim(ctx context.Context) (c claim) {

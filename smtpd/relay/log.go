@@ -33,7 +33,7 @@ func (r *Runner) countAttempt(c change) {
 	}
 }
 
-// logAttempt writes the line of one recipient's attempt (MAIL 10.1). The record's message is the event's name.
+// logAttempt writes the line of one recipient's attempt (MAIL 10.1).
 func (r *Runner) logAttempt(ctx context.Context, c change) {
 	level := slog.LevelInfo
 	switch {
@@ -52,7 +52,7 @@ func (r *Runner) logAttempt(ctx context.Context, c change) {
 		k = c.item.Key
 	}
 	attrs := []slog.Attr{
-		slog.String("msg", k.Message.String()), slog.String("to", c.item.To.Address.String()),
+		slog.String("event", "attempt"), slog.String("msg", k.Message.String()), slog.String("to", r.cfg.LogAddress(c.item.To.Address)),
 		slog.String("item", c.item.Key.String()), slog.String("kind", string(c.item.Kind)),
 		slog.Int("attempt", c.item.Attempts), slog.String("route", c.via.route), slog.String("result", string(c.how)),
 		slog.Int("code", c.answer.code), slog.String("enhanced", c.answer.status), slog.String("reply", c.answer.text),
@@ -78,7 +78,7 @@ func wayAttrs(c change) (attrs []slog.Attr) {
 		attrs = append(attrs, slog.String("note", "possible duplicate"))
 	}
 	if c.answer.cause != nil {
-		attrs = append(attrs, slog.String("err", c.answer.cause.Error()))
+		attrs = append(attrs, slog.String("error", c.answer.cause.Error()))
 	}
 	return attrs
 }

@@ -99,7 +99,7 @@ func (r *Runner) ageDomain(ctx context.Context, domain string, said answer, v vi
 			return err
 		})
 		if err != nil {
-			r.cfg.Log.ErrorContext(ctx, "queue not read", "domain", domain, "err", err)
+			r.cfg.Log.ErrorContext(ctx, "queue not read", "event", "age", "domain", domain, "error", err)
 			return
 		}
 		r.ageItems(ctx, items, said, v)
@@ -121,7 +121,7 @@ func (r *Runner) ageItems(ctx context.Context, items []store.QueueItem, said ans
 		return
 	}
 	if err := r.load(ctx, parcels); err != nil {
-		r.cfg.Log.ErrorContext(ctx, "queue items not read", "err", err)
+		r.cfg.Log.ErrorContext(ctx, "queue items not read", "event", "age", "error", err)
 		return
 	}
 	var results []result

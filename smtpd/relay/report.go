@@ -45,6 +45,10 @@ func (r *Runner) addMails(ctx context.Context, p *plan) error {
 		if err == nil {
 			err = r.addMail(ctx, p, m, of)
 		}
+		if err == nil {
+			// The end of a share takes the mails about it out of the queue; this one is owed even then.
+			p.mails[len(p.mails)-1].unlisted = g.kind == dsn.Relayed
+		}
 		if err != nil {
 			errs = append(errs, fmt.Errorf("report on %s: %w", p.changes[of[0]].item.Key, err))
 		}
@@ -104,7 +108,7 @@ func (r *Runner) compose(ctx context.Context, kind dsn.Kind, p *plan, of []int) 
 	c := p.changes[of[0]]
 	to := *c.sender()
 	rep := dsn.Report{
-		Kind: kind, Host: r.cfg.Host, Postmaster: r.cfg.Postmaster.String(), OrgName: r.cfg.OrgName, Now: c.at, Zone: r.cfg.Zone,
+		Kind: kind, Host: r.cfg.Host, Postmaster: r.cfg.Postmaster, OrgName: r.cfg.OrgName, Now: c.at, Zone: r.cfg.Zone,
 		To: to, EnvID: c.item.EnvID, Arrived: c.item.Arrived, ID: c.item.Key.Message, About: c.p.subject(c.item),
 		GiveUp: c.at.Add(r.cfg.GiveUp), UTF8: !to.ASCII(),
 	}

@@ -31,8 +31,11 @@ type Runner struct {
 	stopped bool
 }
 
-// New makes a Runner. Its configuration is checked by Run.
-func New(c Config) *Runner {
+// New makes a Runner. An error is a configuration that cannot work.
+func New(c Config) (*Runner, error) {
+	if err := c.Validate(); err != nil {
+		return nil, err
+	}
 	r := &Runner{
 		cfg:      c.withDefaults(),
 		owner:    newOwner(),
@@ -47,7 +50,7 @@ func New(c Config) *Runner {
 		r.hops = append(r.hops, &hop{route: route, name: route.Name()})
 	}
 	r.hops = append(r.hops, &hop{name: "none"})
-	return r
+	return r, nil
 }
 
 // newOwner draws the name under which this process holds leases.
@@ -57,11 +60,8 @@ func newOwner() store.Owner {
 }
 
 // Run delivers until ctx ends. Then connections are cut, what was under way is written back, and Run returns nil. An
-// error is a configuration that cannot work, or a queue that could not be read at start.
+// error is a queue that could not be read at start.
 func (r *Runner) Run(ctx context.Context) error {
-	if err := r.cfg.Validate(); err != nil {
-		return err
-	}
 	if err := r.begin(ctx); err != nil {
 		return fmt.Errorf("start queue runner: %w", err)
 	}
@@ -85,7 +85,7 @@ func (r *Runner) begin(ctx context.Context) error {
 		return err
 	}
 	if n > 0 {
-		r.cfg.Log.InfoContext(ctx, "queue recovered", "items", n)
+		r.cfg.Log.InfoContext(ctx, "queue recovered", "event", "start", "items", n)
 	}
 	const page = 500
 	for after := ""; ; {
@@ -367,7 +367,7 @@ func (r *Runner) hopFailed(h *hop, err *hopError) {
 	if h.fails == was {
 		return
 	}
-	r.cfg.Log.Warn("next hop down", "route", h.name, "relay", err.host, "stage", string(err.stage), "code", err.code,
+	r.cfg.Log.Warn("next hop down", "event", "hop", "route", h.name, "relay", err.host, "stage", string(err.stage), "code", err.code,
 		"enhanced", err.status, "reply", err.text, "until", h.until)
 	if r.cfg.Hooks.Down != nil {
 		r.cfg.Hooks.Down(h.name, h.until)
@@ -377,7 +377,7 @@ func (r *Runner) hopFailed(h *hop, err *hopError) {
 // connected notes a new connection of a hop.
 func (r *Runner) connected(h *hop) {
 	if h.down() {
-		r.cfg.Log.Info("next hop up", "route", h.name)
+		r.cfg.Log.Info("next hop up", "event", "hop", "route", h.name)
 		if r.cfg.Hooks.Down != nil {
 			r.cfg.Hooks.Down(h.name, time.Time{})
 		}

@@ -29,8 +29,9 @@ type change struct {
 
 // mailing is a mail of ours that goes out with the change that it tells of.
 type mailing struct {
-	mail outbox.Prepared
-	of   []int // changes; it goes if one of them is live
+	mail     outbox.Prepared
+	of       []int // changes; it goes if one of them is live
+	unlisted bool  // the recipient's record does not name it
 }
 
 // settle writes results and tells of them. It tries again while the store has trouble and ctx lasts, because the mail
@@ -48,7 +49,7 @@ func (r *Runner) settle(ctx context.Context, results []result) (next time.Time) 
 			}
 			continue
 		}
-		r.cfg.Log.ErrorContext(ctx, "results of deliveries not written", "items", len(results), "err", err)
+		r.cfg.Log.ErrorContext(ctx, "results of deliveries not written", "event", "attempt", "items", len(results), "error", err)
 		select {
 		case <-time.After(wait):
 		case <-r.cut.Done():
@@ -83,7 +84,7 @@ func (r *Runner) commit(ctx context.Context, results []result, withoutMails bool
 	ctx = context.WithoutCancel(ctx)
 	p, err := r.plan(ctx, results)
 	if err != nil && withoutMails {
-		r.cfg.Log.ErrorContext(ctx, "report not made", "err", err)
+		r.cfg.Log.ErrorContext(ctx, "report not made", "event", "report", "error", err)
 		err = nil
 	}
 	if err != nil {
@@ -209,7 +210,7 @@ func (p *plan) writeMail(tx store.Tx, m mailing) error {
 	if !slices.ContainsFunc(m.of, func(i int) bool { return p.changes[i].live }) {
 		return nil
 	}
-	if err := m.mail.Put(tx); err != nil {
+	if err := m.mail.Put(tx); err != nil || m.unlisted {
 		return err
 	}
 	item := m.mail.Item()
