@@ -18,13 +18,12 @@ import (
 	"postern/cmd/internal/demo"
 )
 
+// testDir lives as long as the test process.
+var testDir string
+
 // binary is the program under test, built once with the race detector.
 var binary = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "postern-test-")
-	if err != nil {
-		return "", err
-	}
-	path := filepath.Join(dir, "postern")
+	path := filepath.Join(testDir, "postern")
 	out, err := exec.Command("go", "build", "-race", "-o", path, "postern/cmd/postern").CombinedOutput()
 	if err != nil {
 		return "", fmt.Errorf("build: %w\n%s", err, out)
@@ -33,10 +32,13 @@ var binary = sync.OnceValues(func() (string, error) {
 })
 
 func TestMain(m *testing.M) {
-	code := m.Run()
-	if path, err := binary(); err == nil {
-		os.RemoveAll(filepath.Dir(path))
+	dir, err := os.MkdirTemp("", "postern-test-")
+	if err != nil {
+		panic(err)
 	}
+	testDir = dir
+	code := m.Run()
+	os.RemoveAll(dir)
 	os.Exit(code)
 }
 
