@@ -98,7 +98,7 @@ func New(cfg Config) (*Composer, error) {
 
 func cleanOrganization(o Organization) Organization {
 	o.Name, o.Short = oneLine(o.Name), oneLine(o.Short)
-	o.PostalAddress = oneLine(o.PostalAddress)
+	o.PostalAddress, o.Postmaster = oneLine(o.PostalAddress), oneLine(o.Postmaster)
 	s := &o.Support
 	s.Desk, s.Phone, s.Email, s.Hours = oneLine(s.Desk), oneLine(s.Phone), oneLine(s.Email), oneLine(s.Hours)
 	if o.Short == "" {

@@ -1,6 +1,7 @@
 package notify
 
 import (
+	"cmp"
 	_ "embed"
 	"html/template"
 	"strings"
@@ -22,14 +23,14 @@ const (
 )
 
 type pageData struct {
-	Lang, Dir, Align          string
-	Title, Org, Service       string
-	Accent                    string
-	AccentCSS                 template.CSS
-	OutlookOpen, OutlookClose template.HTML
-	Blocks                    []pageBlock
-	Reason                    string
-	Footer                    []string
+	Lang, Dir, Align             string
+	Subject, Title, Org, Service string
+	Accent                       string
+	AccentCSS                    template.CSS
+	OutlookOpen, OutlookClose    template.HTML
+	Blocks                       []pageBlock
+	Reason                       string
+	Footer                       []string
 }
 
 type pageBlock struct {
@@ -57,7 +58,7 @@ func (c *Composer) pageData(s sheet) pageData {
 	if dir == "rtl" {
 		align = "right"
 	}
-	d := pageData{Lang: lang, Dir: dir, Align: align, Title: s.title, Org: c.org.Name,
+	d := pageData{Lang: lang, Dir: dir, Align: align, Subject: s.subject, Title: cmp.Or(s.title, s.subject), Org: c.org.Name,
 		Service: c.cat.Text(s.lang, phraseService), Accent: c.org.Accent, AccentCSS: template.CSS(c.org.Accent),
 		OutlookOpen: outlookOpen, OutlookClose: outlookClose, Reason: s.reason, Footer: s.footer}
 	for _, bl := range s.blocks {

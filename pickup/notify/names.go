@@ -3,6 +3,7 @@ package notify
 import (
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"golang.org/x/text/unicode/norm"
 
@@ -13,6 +14,9 @@ import (
 // maxName is how many characters a display name may have (MAIL 6.1).
 const maxName = 64
 
+// maxRawName is how many octets of a name are looked at; NFKC makes up to 18 characters of one.
+const maxRawName = 1000
+
 // maxBrowser bounds what a browser may call itself in a mail.
 const maxBrowser = 60
 
@@ -20,7 +24,7 @@ const maxBrowser = 60
 // that holds an address or a link is dropped, since mail programs would make it one; one that merely has a dot between
 // letters ("Dr.Jones", "bank.example") gets a blank behind the dot.
 func personName(m mail.Mailbox) string {
-	name := oneLine(norm.NFKC.String(m.Name))
+	name := oneLine(norm.NFKC.String(m.Name[:min(len(m.Name), maxRawName)]))
 	if strings.ContainsAny(name, "@\\<>") || hasScheme(name) || !strings.ContainsFunc(name, unicode.IsLetter) {
 		return ""
 	}
@@ -35,9 +39,9 @@ func person(m mail.Mailbox) string {
 	return m.Address.String()
 }
 
-// hasScheme reports a colon or slashes that could make a link: "https:x", "//x", "mailto:x".
+// hasScheme reports what could make a link of a name: "https:x", "//x", "mailto:x", "www.x".
 func hasScheme(s string) bool {
-	if strings.Contains(s, "//") {
+	if strings.Contains(s, "//") || strings.Contains(strings.ToLower(s), "www.") {
 		return true
 	}
 	rs := []rune(s)
@@ -126,12 +130,16 @@ func (w *writer) viaBoth(m mail.Mailbox) string {
 		return w.via(address)
 	}
 	both := name + " (" + address + ")"
-	full := w.say(phraseVia, both, w.c.org.Name)
-	if len([]rune(full)) > maxName {
-		return w.via(address)
+	if full := w.say(phraseVia, both, w.c.org.Name); fits(full) {
+		return full
 	}
-	return full
+	if fits(w.say(phraseVia, address, w.c.org.Name)) {
+		return w.via(address) // half an address would be another one
+	}
+	return w.via(name)
 }
+
+func fits(name string) bool { return utf8.RuneCountInString(name) <= maxName }
 
 // asciiMailbox is m for a header field, nil when its address would need SMTPUTF8 (MAIL 6.1).
 func asciiMailbox(m mail.Mailbox) *mail.Mailbox {

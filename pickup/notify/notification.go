@@ -24,7 +24,7 @@ type Notice struct {
 	Blind    bool      // not named in To or Cc
 	External bool      // the author is not of the organisation: a reply to all from the site
 	NoReply  bool      // the site takes no reply
-	Shared   bool      // several people are known to read mail for To; role addresses such as info@ always count
+	List     bool      // several people are likely to read mail for To; role addresses such as info@ always count
 	Original store.Excerpt
 	Lang     string // of the recipient; empty: the catalogue's first
 }
@@ -35,6 +35,7 @@ func (c *Composer) Notification(n Notice) (store.OwnMail, string, error) {
 		return store.OwnMail{}, "", fmt.Errorf("compose notification: %w", err)
 	}
 	w := c.write(n.Lang)
+	w.subject = w.noticeSubject(n, phraseSubject, phraseSubjectExternal)
 	w.title = w.say(phraseSubjectExternal, person(n.Author))
 	w.openNotice(n)
 	w.add(block{link: n.Link})
@@ -44,9 +45,7 @@ func (c *Composer) Notification(n Notice) (store.OwnMail, string, error) {
 	w.asked(phraseNoLinkLead, phraseNoLink, c.siteTip)
 	w.asked(phraseNotMineLead, phraseNotMine, person(n.Author))
 	w.answer(n)
-	d := w.noticeDraft(n, store.KindNotification)
-	d.subject = w.noticeSubject(n, phraseSubject, phraseSubjectExternal)
-	return c.compose(d)
+	return c.compose(w.noticeDraft(n, store.KindNotification))
 }
 
 // openNotice says who has written: in the text part in words, in the HTML part by title and facts.
@@ -55,7 +54,7 @@ func (w *writer) openNotice(n Notice) {
 	var opening string
 	switch {
 	case n.External && name == "":
-		opening = w.say(phraseOpeningExternalNamless, address, org.Name, org.Short)
+		opening = w.say(phraseOpeningOutsider, address, org.Name, org.Short)
 	case n.External:
 		opening = w.say(phraseOpeningExternal, name, address, org.Name, org.Short)
 	case name == "":
@@ -84,7 +83,7 @@ func (w *writer) circumstances(n Notice) {
 	if n.Blind {
 		w.para(phraseBlind)
 	}
-	if n.Shared || roleAddress(n.To.Address) {
+	if n.List || roleAddress(n.To.Address) {
 		w.para(phraseShared, n.To.Address.String())
 	}
 }

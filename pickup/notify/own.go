@@ -36,7 +36,6 @@ type draft struct {
 	excerpt  store.Excerpt
 
 	from, replyTo *mail.Mailbox
-	subject       string
 	thread        string // Message-ID that the mail refers to
 	auto          string
 	suppress      string
@@ -69,7 +68,7 @@ func (c *Composer) compose(d draft) (store.OwnMail, string, error) {
 }
 
 func (c *Composer) letter(d draft, at time.Time) mail.Letter {
-	l := mail.Letter{From: d.from, ReplyTo: d.replyTo, To: []mail.Mailbox{{Address: d.to.Address}}, Subject: d.subject,
+	l := mail.Letter{From: d.from, ReplyTo: d.replyTo, To: []mail.Mailbox{{Address: d.to.Address}}, Subject: d.sheet.subject,
 		MessageID: mail.NewMessageID(c.host), Date: at.In(c.zone), Text: d.sheet.renderText(),
 		Fields: [][2]string{{"Auto-Submitted", d.auto}, {"X-Auto-Response-Suppress", d.suppress}}}
 	if id := messageID(d.thread); id != "" {

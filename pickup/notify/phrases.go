@@ -35,11 +35,11 @@ const (
 	phraseSubject         = "%[1]s of %[2]s has written to you"
 	phraseSubjectExternal = "%[1]s has written to you"
 
-	phraseOpening                = "%[1]s (%[2]s) of %[3]s has written to you. The message is private, so it does not travel by ordinary email. It is kept sealed for you on %[4]s's own site:"
-	phraseOpeningNameless        = "%[1]s of %[2]s has written to you. The message is private, so it does not travel by ordinary email. It is kept sealed for you on %[3]s's own site:"
-	phraseOpeningExternal        = "%[1]s (%[2]s) has written to you in answer to a message from %[3]s. The answer is private, so it does not travel by ordinary email. It is kept sealed for you on %[4]s's own site:"
-	phraseOpeningExternalNamless = "%[1]s has written to you in answer to a message from %[2]s. The answer is private, so it does not travel by ordinary email. It is kept sealed for you on %[3]s's own site:"
-	phraseOpeningShort           = "The message is private, so it does not travel by ordinary email. It is kept sealed for you on %[1]s's own site:"
+	phraseOpening         = "%[1]s (%[2]s) of %[3]s has written to you. The message is private, so it does not travel by ordinary email. It is kept sealed for you on %[4]s's own site:"
+	phraseOpeningNameless = "%[1]s of %[2]s has written to you. The message is private, so it does not travel by ordinary email. It is kept sealed for you on %[3]s's own site:"
+	phraseOpeningExternal = "%[1]s (%[2]s) has written to you in answer to a message from %[3]s. The answer is private, so it does not travel by ordinary email. It is kept sealed for you on %[4]s's own site:"
+	phraseOpeningOutsider = "%[1]s has written to you in answer to a message from %[2]s. The answer is private, so it does not travel by ordinary email. It is kept sealed for you on %[3]s's own site:"
+	phraseOpeningShort    = "The message is private, so it does not travel by ordinary email. It is kept sealed for you on %[1]s's own site:"
 
 	phraseBlind  = "You receive this message as a blind copy: the others who got it do not see your address."
 	phraseShared = "Do several people read the mail of %[1]s? Then they share this message: the site has one password for that address."
@@ -96,18 +96,18 @@ const (
 const (
 	phraseWelcomeSubject = "A password was chosen for %[1]s at %[2]s Secure Mail"
 	phraseWelcome        = "On the site where %[1]s keeps private messages, a password was chosen for your address:"
-	phraseWelcomeLink    = "Was it you, or somebody else? This page lets you say which:"
-	phraseWelcomeMine    = "It was you:"
+	phraseWelcomeLink    = "This page lets you say whether it was you:"
+	phraseWasItYou       = "Was it you?"
 	phraseWelcomeYes     = "Sign in on that page and say so. From then on, every new message waits in your inbox on the site."
-	phraseWelcomeOther   = "It was somebody else:"
+	phraseWasItOther     = "Was it somebody else?"
 	phraseWelcomeNo      = "Say so on that page. The password then stops working, and whoever chose it is signed out."
-	phraseWelcomeNothing = "If you do nothing, that password only opens messages whose own link was followed."
+	phraseWelcomeNothing = "Until you say so, the password opens only messages whose own link is used with it."
 	phraseWelcomeNoLink  = "Then call the help desk named below, or sign in at %[1]s as usual."
 
 	phraseChangedSubject = "Your password for %[1]s Secure Mail was changed"
 	phraseChanged        = "On the site where %[1]s keeps private messages for you, the password of your address was changed:"
-	phraseChangedMine    = "There is nothing left to do. Other browsers that were signed in have been signed out."
-	phraseChangedOther   = "Then please tell the help desk named below, so that it can close the way in for whoever it was."
+	phraseChangedMine    = "Then there is nothing left to do. Other browsers that were signed in have been signed out."
+	phraseChangedOther   = "Then please tell the help desk named below. It can lock that person out."
 
 	phraseDisownedSubject = "The password for %[1]s at %[2]s Secure Mail no longer works"
 	phraseDisowned        = "You told us that it was somebody else who chose a password for your address. That password no longer works, and whoever chose it has been signed out:"
@@ -130,14 +130,14 @@ func Phrases() []string {
 		phraseVia, phraseOrgMail, phraseService, phraseDate, phraseClock, phraseLabel, phraseWrittenBy, phraseSent, phraseSentTo,
 		phraseOpenUntil, phraseWasUntil, phraseClosed, phraseTime, phraseBrowser, phraseFor, phraseWritten, phraseHelp,
 		phraseSubject, phraseSubjectExternal, phraseOpening, phraseOpeningNameless, phraseOpeningExternal,
-		phraseOpeningExternalNamless, phraseOpeningShort, phraseBlind, phraseShared, phraseFirstTime, phraseNoLinkLead,
+		phraseOpeningOutsider, phraseOpeningShort, phraseBlind, phraseShared, phraseFirstTime, phraseNoLinkLead,
 		phraseNoLink, phraseNotMineLead, phraseNotMine, phraseAnswer, phraseAnswerBlind, phraseAnswerExternal, phraseAnswerNone,
 		phraseAnswerNothing, phraseReason, phraseReasonExternal,
 		phraseReminder, phraseReminderExternal, phraseReminderOpening, phraseReminderFirst, phraseReminderSignIn,
 		phraseReminderNoLink, phraseReminderLost, phraseReminderNotMine, phraseReminderAsks,
 		phraseNotForMeSubject, phraseNotForMe, phraseNotForMeKept, phraseNotForMeNextOne, phraseNotForMeNextTwo,
 		phraseExpiredSubject, phraseExpired, phraseExpiredGone, phraseExpiredNext, phraseSenderReason,
-		phraseWelcomeSubject, phraseWelcome, phraseWelcomeLink, phraseWelcomeMine, phraseWelcomeYes, phraseWelcomeOther,
+		phraseWelcomeSubject, phraseWelcome, phraseWelcomeLink, phraseWasItYou, phraseWelcomeYes, phraseWasItOther,
 		phraseWelcomeNo, phraseWelcomeNothing, phraseWelcomeNoLink, phraseChangedSubject, phraseChanged, phraseChangedMine,
 		phraseChangedOther, phraseDisownedSubject, phraseDisowned, phraseDisownedNext, phraseDisownedLead, phraseDisownedOther,
 		phraseFailedSubject, phraseFailed, phraseFailedKept, phraseFailedNext, phraseNeverAsk, phraseAccountReason,

@@ -18,7 +18,7 @@ type Reminder struct {
 // Reminder composes a reminder. It holds no secret.
 func (c *Composer) Reminder(r Reminder) (store.OwnMail, error) {
 	w := c.write(r.Lang)
-	w.title = w.noticeSubject(r.Notice, phraseReminder, phraseReminderExternal)
+	w.subject = w.noticeSubject(r.Notice, phraseReminder, phraseReminderExternal)
 	w.para(phraseReminderOpening, c.org.Short)
 	w.add(block{facts: w.reminderFacts(r.Notice)})
 	if r.Link != "" {
@@ -36,7 +36,7 @@ func (c *Composer) Reminder(r Reminder) (store.OwnMail, error) {
 	w.para(phraseReminderAsks)
 	w.answer(r.Notice)
 	d := w.noticeDraft(r.Notice, store.KindReminder)
-	d.subject, d.thread = w.title, r.First
+	d.thread = r.First
 	m, _, err := c.compose(d)
 	return m, err
 }

@@ -21,7 +21,7 @@ type Event struct {
 // NotForMe composes the notice that a recipient closed the message as not meant for them.
 func (c *Composer) NotForMe(e Event) (store.OwnMail, error) {
 	w := c.write(e.Lang)
-	w.title = w.say(phraseNotForMeSubject, e.Recipient.String())
+	w.subject = w.say(phraseNotForMeSubject, e.Recipient.String())
 	w.para(phraseNotForMe, e.Recipient.String())
 	w.eventFacts(e, phraseClosed)
 	w.para(phraseNotForMeKept)
@@ -33,7 +33,7 @@ func (c *Composer) NotForMe(e Event) (store.OwnMail, error) {
 // ExpiredUnread composes the notice that nobody opened the message until it expired, at e.At.
 func (c *Composer) ExpiredUnread(e Event) (store.OwnMail, error) {
 	w := c.write(e.Lang)
-	w.title = w.say(phraseExpiredSubject, e.Recipient.String())
+	w.subject = w.say(phraseExpiredSubject, e.Recipient.String())
 	w.para(phraseExpired)
 	w.eventFacts(e, phraseWasUntil)
 	w.para(phraseExpiredGone, e.Recipient.String())
@@ -50,7 +50,7 @@ func (w *writer) eventFacts(e Event, atLabel string) {
 // toSender is the row "confirmation; not picked up; expired unread; not for me" of MAIL §6: null sender, since an answer
 // to our answer would loop.
 func (c *Composer) toSender(w *writer, e Event, kind store.Kind) (store.OwnMail, error) {
-	d := draft{id: e.ID, kind: kind, to: store.Rcpt{Address: e.To}, about: e.About, from: w.fromOrg(), subject: w.title,
+	d := draft{id: e.ID, kind: kind, to: store.Rcpt{Address: e.To}, about: e.About, from: w.fromOrg(),
 		thread: e.MessageID, auto: autoReplied, suppress: suppressAll, sheet: w.close(phraseSenderReason, c.org.Name)}
 	m, _, err := c.compose(d)
 	return m, err

@@ -1,6 +1,7 @@
 package notify
 
 import (
+	"cmp"
 	"strings"
 	"unicode/utf8"
 )
@@ -10,11 +11,12 @@ const columns = 72
 
 // sheet is one mail before it is rendered: the same blocks become the text and the HTML part.
 type sheet struct {
-	lang   string
-	title  string
-	blocks []block
-	reason string // why the reader gets this mail
-	footer []string
+	lang    string
+	subject string
+	title   string // the heading; empty: the subject
+	blocks  []block
+	reason  string // why the reader gets this mail
+	footer  []string
 }
 
 // block is a paragraph, a link or a table of facts.
@@ -77,9 +79,9 @@ func (w *writer) fact(label, value string) fact {
 func (w *writer) close(reason string, args ...any) sheet {
 	w.reason = w.say(reason, args...)
 	s := w.c.org.Support
-	contact := s.Phone
-	if contact == "" {
-		contact = s.Email
+	contact := cmp.Or(s.Phone, s.Email)
+	if s.Desk == "" {
+		contact = cmp.Or(contact, w.c.org.Postmaster)
 	}
 	if desk := joined(s.Desk, contact); desk != "" {
 		w.footer = append(w.footer, w.say(phraseHelp, desk))
@@ -136,7 +138,10 @@ func writeFacts(b *strings.Builder, facts []fact) {
 		}
 		pad := strings.Repeat(" ", width-utf8.RuneCountInString(f.textLabel)+2)
 		value := f.value
-		if f.address != "" {
+		switch {
+		case value == "":
+			value = f.address
+		case f.address != "":
 			value += " (" + f.address + ")"
 		}
 		b.WriteString(f.textLabel + pad + value + "\n")
