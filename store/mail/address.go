@@ -127,7 +127,9 @@ func (e *entry) mailboxes(before string) (list []Mailbox, ok bool) {
 
 // parseSpec reads an address with blanks and a source route tolerated.
 func parseSpec(s string) (store.Address, error) {
-	s = removeBlanks(strings.TrimSpace(s))
+	if s = strings.TrimSpace(s); !strings.Contains(s, `"`) {
+		s = removeBlanks(s)
+	}
 	if strings.HasPrefix(s, "@") { // RFC 5322 §4.4: @relay,@relay:user@host
 		if _, last, found := strings.Cut(s, ":"); found {
 			s = last

@@ -82,9 +82,7 @@ func (x *Indexer) Write(p []byte) (int, error) {
 	n := len(p)
 	for len(p) > 0 {
 		piece := p[:lineEnd(p, 0)]
-		if !x.long {
-			piece = piece[:min(len(piece), maxLine-len(x.line))]
-		}
+		piece = piece[:min(len(piece), maxLine-len(x.line))]
 		x.take(piece)
 		p = p[len(piece):]
 	}

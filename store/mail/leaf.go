@@ -6,43 +6,54 @@ type leaf struct {
 	decoder decoder // nil when nothing is to be decoded
 	scratch []byte
 	size    int64
-	held    string // a line end that may belong to the boundary after it
+	held    lineBreak // may belong to the boundary after it
 	lines   lineShape
 }
+
+type lineBreak int
+
+const (
+	noBreak lineBreak = iota
+	cr
+	lf
+	crLF
+)
+
+var breaks = [...][]byte{noBreak: nil, cr: []byte("\r"), lf: []byte("\n"), crLF: []byte("\r\n")}
 
 // data takes a piece of the body that holds at most one line end, as its last octets.
 func (l *leaf) data(b []byte) {
 	if l.decoder == nil {
 		return
 	}
-	if l.held == "\r" && string(b) == "\n" {
-		l.held = "\r\n"
+	if l.held == cr && string(b) == "\n" {
+		l.held = crLF
 		return
 	}
 	l.release()
-	n := len(b)
+	n, held := len(b), noBreak
 	if n > 0 && b[n-1] == '\n' {
-		n--
+		n, held = n-1, lf
 	}
 	if n > 0 && b[n-1] == '\r' {
-		n--
+		n, held = n-1, held+cr
 	}
 	l.push(b[:n])
-	l.held = string(b[n:])
+	l.held = held
 }
 
 // release passes a held line end on.
 func (l *leaf) release() {
 	switch l.held {
-	case "":
+	case noBreak:
 		return
-	case "\r":
+	case cr:
 		l.lines.odd = true
 	default:
-		l.lines.end(l.held == "\r\n")
+		l.lines.end(l.held == crLF)
 	}
-	l.count([]byte(l.held))
-	l.held = ""
+	l.count(breaks[l.held])
+	l.held = noBreak
 }
 
 func (l *leaf) push(b []byte) {

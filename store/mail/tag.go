@@ -138,8 +138,8 @@ func notOption(s string) bool {
 	case "receipt", "noreply", "code":
 		return false
 	}
-	digits := strings.TrimRight(s, "dh")
-	return len(digits) != len(s)-1 || strings.Trim(digits, "0123456789") != ""
+	n := len(s) - 1
+	return n < 1 || s[n] != 'd' && s[n] != 'h' || strings.Trim(s[:n], "0123456789") != ""
 }
 
 // isNear reports whether s is long enough and one insertion, deletion, substitution or transposition away from w.
