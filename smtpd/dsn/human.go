@@ -23,7 +23,7 @@ func humanPart(r Report, p Phrases) part {
 	}
 	paragraph(&b, "", fill(p.Reference, r.ID.String()))
 	b.WriteString("\n")
-	paragraph(&b, "", p.Returned)
+	paragraph(&b, "", p.Attached)
 	paragraph(&b, "", fill(p.Help, r.Postmaster.String()))
 	if r.OrgName != "" {
 		b.WriteString("\n")

@@ -53,6 +53,7 @@ func writeParts(b *bytes.Buffer, boundary string, parts []part) {
 		if !bytes.HasSuffix(p.body, []byte("\r\n")) {
 			b.WriteString("\r\n")
 		}
+		b.WriteString("\r\n") // belongs to the boundary (RFC 2046 §5.1.1)
 	}
 	fmt.Fprintf(b, "--%s--\r\n", boundary)
 }

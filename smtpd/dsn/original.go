@@ -4,6 +4,8 @@ import (
 	"bytes"
 	netmail "net/mail"
 	"strings"
+
+	"postern/store/mail"
 )
 
 // maxLine is the longest line, without CRLF, that a 7-bit part may have (RFC 5322 §2.1.1).
@@ -59,9 +61,17 @@ func excerptHeader(r Report) ([]byte, bool) {
 		}
 	}
 	if shown {
-		field(&b, "Subject", encodeWords(oneLine(e.Subject)))
+		field(&b, "Subject", reencode(oneLine(e.Subject)))
 	}
 	return b.Bytes(), shown
+}
+
+// reencode makes a header text ASCII. Raw octets beside encoded words are read together before they are encoded.
+func reencode(s string) string {
+	if isASCII(s) {
+		return s
+	}
+	return encodeWords(mail.Decode(s))
 }
 
 // mailboxes makes an address list ASCII: names become encoded words; what is no list is encoded whole.

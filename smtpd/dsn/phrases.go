@@ -13,7 +13,7 @@ type Phrases struct {
 	RetryUntil string // %s: time
 	Sent       string // %s: time when the original was accepted
 	Reference  string // %s: id of the original
-	Returned   string // what the last part is
+	Attached   string // what the other parts are
 	Help       string // %s: address of the postmaster
 
 	Reasons
@@ -61,7 +61,7 @@ func English() Phrases {
 		RetryUntil: "Tried until: %s",
 		Sent:       "Sent: %s",
 		Reference:  "Reference: %s",
-		Returned:   "Technical details and the beginning of your message are attached.",
+		Attached:   "Technical details are attached.",
 		Help:       "Questions? Write to %s and give the reference.",
 		Reasons: Reasons{
 			NoSuchAddress: "The address does not exist or takes no mail. Check how it is spelt.",

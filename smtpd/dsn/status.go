@@ -14,7 +14,7 @@ func statusPart(r Report) part {
 	var b bytes.Buffer
 	field(&b, "Reporting-MTA", "dns; "+r.Host)
 	if r.EnvID != "" {
-		field(&b, "Original-Envelope-Id", oneLine(r.EnvID))
+		field(&b, "Original-Envelope-Id", r.plain(r.EnvID))
 	}
 	if !r.Arrived.IsZero() {
 		field(&b, "Arrival-Date", r.Arrived.In(r.zone()).Format(time.RFC1123Z))
@@ -37,10 +37,10 @@ func statusRcpt(b *bytes.Buffer, r Report, rc Rcpt) {
 	field(b, "Action", string(r.action(rc)))
 	field(b, "Status", rc.Status)
 	if rc.RemoteMTA != "" {
-		field(b, "Remote-MTA", "dns; "+oneLine(rc.RemoteMTA))
+		field(b, "Remote-MTA", "dns; "+r.plain(rc.RemoteMTA))
 	}
 	if rc.Diagnostic != "" {
-		field(b, "Diagnostic-Code", breakWords(oneLine(rc.Diagnostic)))
+		field(b, "Diagnostic-Code", breakWords(r.plain(rc.Diagnostic)))
 	}
 	if !rc.LastAttempt.IsZero() {
 		field(b, "Last-Attempt-Date", rc.LastAttempt.In(r.zone()).Format(time.RFC1123Z))
@@ -48,6 +48,19 @@ func statusRcpt(b *bytes.Buffer, r Report, rc Rcpt) {
 	if !rc.WillRetryUntil.IsZero() && r.action(rc) == Delayed {
 		field(b, "Will-Retry-Until", rc.WillRetryUntil.In(r.zone()).Format(time.RFC1123Z))
 	}
+}
+
+// plain makes a value safe for its field; only the UTF8 form may hold more than ASCII.
+func (r Report) plain(s string) string {
+	if r.UTF8 {
+		return oneLine(s)
+	}
+	return strings.Map(func(c rune) rune {
+		if c >= 0x80 {
+			return '?'
+		}
+		return c
+	}, oneLine(s))
 }
 
 // final is the recipient as it was used: with the domain as A-label unless the local part needs UTF-8 anyway.
