@@ -12,14 +12,12 @@ import (
 	"time"
 
 	"postern/cmd/internal/config"
+	"postern/pickup/admin"
 	"postern/store"
 	"postern/store/blob"
 	"postern/store/bolt"
 	"postern/store/seal"
 )
-
-// checkPrefix leads the settings that hold the check values of server keys (KEYS K3).
-const checkPrefix = "server-key-check/"
 
 // openStore opens the engine of a data folder. Nothing is created where a folder holds another program's or a newer
 // Postern's data.
@@ -81,7 +79,7 @@ func readChecks(ctx context.Context, db store.Store) (map[store.KeyID][]byte, er
 	want := map[store.KeyID][]byte{}
 	err := db.View(ctx, func(tx store.Tx) error {
 		clear(want)
-		names, err := tx.Settings().Names(checkPrefix)
+		names, err := tx.Settings().Names(admin.CheckPrefix)
 		if err != nil {
 			return err
 		}
@@ -90,7 +88,7 @@ func readChecks(ctx context.Context, db store.Store) (map[store.KeyID][]byte, er
 			if err != nil {
 				return err
 			}
-			want[store.KeyID(strings.TrimPrefix(name, checkPrefix))] = value
+			want[store.KeyID(strings.TrimPrefix(name, admin.CheckPrefix))] = value
 		}
 		return nil
 	})
@@ -113,7 +111,7 @@ func writeChecks(ctx context.Context, db store.Store, keys *seal.ServerKeys, hav
 	}
 	err := db.Update(ctx, func(tx store.Tx) error {
 		for id, check := range missing {
-			if err := tx.Settings().Set(checkPrefix+string(id), check); err != nil {
+			if err := tx.Settings().Set(admin.CheckPrefix+string(id), check); err != nil {
 				return err
 			}
 		}

@@ -198,7 +198,7 @@ func (g *gateway) buildServices(context.Context) error {
 		Store: g.db, Keys: g.keys, Threads: g.macs.threads, Messages: g.messages, Users: g.accounts, Runner: g.runner,
 		Explain: explainer{g.intake}, Log: g.log, Now: time.Now,
 	})
-	g.sweeper = sweep.New(sweep.Config{Store: g.db, Ring: g.ring, Now: time.Now, Log: g.log})
+	g.sweeper = &sweep.Sweeper{Store: g.db, Ring: g.ring, Now: time.Now, Log: g.log}
 	return nil
 }
 

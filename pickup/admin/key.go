@@ -1,10 +1,159 @@
 package admin
 
-import "postern/store"
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"postern/store"
+	"postern/store/seal"
+)
+
+// CheckPrefix leads the settings that hold the check values of server keys: a start that lacks a key named there ends
+// at once (KEYS K3).
+const CheckPrefix = "server-key-check/"
 
 // KeyRow is one server key.
 type KeyRow struct {
 	ID      store.KeyID `json:"id"`
-	Rows    int         `json:"rows"` // sealed under it
+	Rows    int         `json:"rows"` // sealed values that name it
 	Current bool        `json:"current"`
+}
+
+// KeyList tells of the server keys. It reads every row, so it takes its time on a large store.
+func (s *Service) KeyList(ctx context.Context, a Actor) ([]KeyRow, error) {
+	if err := a.allow(SeeKeys); err != nil {
+		return nil, err
+	}
+	count, err := s.countKeys(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var rows []KeyRow
+	for _, id := range s.Keys.IDs() {
+		rows = append(rows, KeyRow{ID: id, Rows: count[id], Current: id == s.Keys.Current()})
+	}
+	return rows, nil
+}
+
+// KeyRotate makes a new server key the one that seals, and seals every row anew under it; no password or other secret
+// is needed, and what is inside stays as it is. Where an earlier rotation was cut off, it is completed instead.
+func (s *Service) KeyRotate(ctx context.Context, a Actor) (KeyRow, error) {
+	if err := a.allow(ChangeKeys); err != nil {
+		return KeyRow{}, err
+	}
+	count, err := s.countKeys(ctx)
+	if err != nil {
+		return KeyRow{}, err
+	}
+	if !unfinished(count, s.Keys.Current()) {
+		if err := s.addKey(ctx); err != nil {
+			return KeyRow{}, err
+		}
+	}
+	if err := s.rewrapAll(ctx); err != nil {
+		return KeyRow{}, fmt.Errorf("seal rows anew (rotate again to go on): %w", err)
+	}
+	if count, err = s.countKeys(ctx); err != nil {
+		return KeyRow{}, err
+	}
+	id := s.Keys.Current()
+	event := store.Event{ID: store.NewEventID(s.Now()), What: store.EventKeyRotated, Actor: a.Name, Facts: map[string]string{"key": string(id)}}
+	err = s.Store.Update(ctx, func(tx store.Tx) error { return tx.Audit().Add(event) })
+	return KeyRow{ID: id, Rows: count[id], Current: true}, err
+}
+
+func unfinished(count map[store.KeyID]int, current store.KeyID) bool {
+	for id, n := range count {
+		if id != current && n > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// addKey adds a key in an order that a crash at any step leaves safe: in the file where it opens, its check value in
+// the store, and only then the one that seals.
+func (s *Service) addKey(ctx context.Context) error {
+	id, err := s.Keys.Add()
+	if err != nil {
+		return fmt.Errorf("add a key: %w", err)
+	}
+	check := s.Keys.Checks()[id]
+	err = s.Store.Update(ctx, func(tx store.Tx) error { return tx.Settings().Set(CheckPrefix+string(id), check) })
+	if err != nil {
+		return fmt.Errorf("remember the new key: %w", err)
+	}
+	if err := s.Keys.Promote(id); err != nil {
+		return fmt.Errorf("seal under the new key: %w", err)
+	}
+	return nil
+}
+
+// KeyRetire destroys a key that no row names. From then on older copies of the store open nothing that was sealed
+// under it.
+func (s *Service) KeyRetire(ctx context.Context, a Actor, id store.KeyID) error {
+	if err := a.allow(ChangeKeys); err != nil {
+		return err
+	}
+	switch {
+	case !slices.Contains(s.Keys.IDs(), id):
+		return fmt.Errorf("there is no key %s: %w", id, store.ErrNotFound)
+	case id == s.Keys.Current():
+		return fmt.Errorf("key %s is the one that seals; rotate first", id)
+	}
+	count, err := s.countKeys(ctx)
+	if err != nil {
+		return err
+	}
+	if n := count[id]; n > 0 {
+		return fmt.Errorf("%d rows name key %s; rotate first, which seals them anew", n, id)
+	}
+	event := store.Event{ID: store.NewEventID(s.Now()), What: store.EventKeyRetired, Actor: a.Name, Facts: map[string]string{"key": string(id)}}
+	err = s.Store.Update(ctx, func(tx store.Tx) error {
+		if err := tx.Settings().Delete(CheckPrefix + string(id)); err != nil && !errors.Is(err, store.ErrNotFound) {
+			return err
+		}
+		return tx.Audit().Add(event)
+	})
+	if err != nil {
+		return err
+	}
+	return s.Keys.Remove(id)
+}
+
+// countKeys says how many sealed values name each server key.
+func (s *Service) countKeys(ctx context.Context) (map[store.KeyID]int, error) {
+	count := map[store.KeyID]int{}
+	book := func(values ...[]byte) {
+		for _, v := range values {
+			if id, ok := seal.KeyOf(v); ok && len(v) > 0 {
+				count[id]++
+			}
+		}
+	}
+	err := s.walk(ctx, walker{
+		message:   func(_ store.Tx, m store.Message) error { book(m.MsgID); bookGrants(book, m.Grants); return nil },
+		recipient: func(_ store.Tx, r store.Recipient) error { bookGrants(book, r.Grants); return nil },
+		account:   func(_ store.Tx, x store.Account) error { bookAccount(book, x); return nil },
+		session:   func(_ store.Tx, x store.Session) error { book(x.Sealed); return nil },
+		setting:   func(_ store.Tx, _ string, v []byte) error { book(v); return nil },
+	})
+	return count, err
+}
+
+func bookGrants(book func(...[]byte), grants []store.Grant) {
+	for _, g := range grants {
+		if g.Kind != store.GrantRecovery { // has no server layer (KEYS K6)
+			book(g.Data)
+		}
+	}
+}
+
+func bookAccount(book func(...[]byte), a store.Account) {
+	book(a.Reminder)
+	for _, k := range a.Keys {
+		book(k.Box, k.Chain)
+	}
 }

@@ -1,0 +1,157 @@
+package admin
+
+import (
+	"context"
+	"strings"
+
+	"postern/store"
+	"postern/store/seal"
+)
+
+// walker is called for every row that holds values of the server layer (KEYS K3).
+type walker struct {
+	message   func(store.Tx, store.Message) error
+	recipient func(store.Tx, store.Recipient) error
+	account   func(store.Tx, store.Account) error
+	session   func(store.Tx, store.Session) error
+	setting   func(tx store.Tx, name string, value []byte) error
+	update    bool // in transactions that may write
+}
+
+// walk visits every row in small transactions. A row that changes meanwhile is visited as it is then.
+func (s *Service) walk(ctx context.Context, w walker) error {
+	for _, pages := range []func(store.Tx, walker, store.Cursor) (store.Cursor, error){walkMessages, walkAccounts, walkSettings} {
+		for c := store.Cursor(""); ; {
+			var next store.Cursor
+			err := store.Retry(ctx, func() error {
+				return s.in(ctx, w.update, func(tx store.Tx) (err error) {
+					next, err = pages(tx, w, c)
+					return err
+				})
+			})
+			if err != nil {
+				return err
+			}
+			if c = next; c == "" {
+				break
+			}
+		}
+	}
+	return nil
+}
+
+func (s *Service) in(ctx context.Context, update bool, f func(store.Tx) error) error {
+	if update {
+		return s.Store.Update(ctx, f)
+	}
+	return s.Store.View(ctx, f)
+}
+
+const walkSize = 100
+
+// walkMessages visits a page of recipients and their messages. A message whose recipients lie on two pages is visited
+// with its first one.
+func walkMessages(tx store.Tx, w walker, c store.Cursor) (store.Cursor, error) {
+	rows, next, err := tx.Messages().List(store.Filter{}, c, walkSize)
+	if err != nil {
+		return "", err
+	}
+	for _, r := range rows {
+		if err := w.recipient(tx, r); err != nil {
+			return "", err
+		}
+		if r.Key.N != 1 {
+			continue
+		}
+		m, err := tx.Messages().Get(r.Key.Message)
+		if err != nil {
+			return "", err
+		}
+		if err := w.message(tx, m); err != nil {
+			return "", err
+		}
+	}
+	return next, nil
+}
+
+func walkAccounts(tx store.Tx, w walker, c store.Cursor) (store.Cursor, error) {
+	accounts, next, err := tx.Accounts().List(store.StatusNone, c, walkSize)
+	if err != nil {
+		return "", err
+	}
+	for _, a := range accounts {
+		sessions, err := tx.Sessions().Of(a.ID)
+		if err != nil {
+			return "", err
+		}
+		for _, x := range sessions {
+			if err := w.session(tx, x); err != nil {
+				return "", err
+			}
+		}
+		if err := w.account(tx, a); err != nil {
+			return "", err
+		}
+	}
+	return next, nil
+}
+
+func walkSettings(tx store.Tx, w walker, _ store.Cursor) (store.Cursor, error) {
+	names, err := tx.Settings().Names(seal.MACKeyPrefix)
+	if err != nil {
+		return "", err
+	}
+	for _, name := range names {
+		value, err := tx.Settings().Get(name)
+		if err != nil {
+			return "", err
+		}
+		if err := w.setting(tx, strings.TrimPrefix(name, seal.MACKeyPrefix), value); err != nil {
+			return "", err
+		}
+	}
+	return "", nil
+}
+
+// rewrapAll seals every row anew under the current key. It may be cut off and begun again. It draws nonces inside its
+// transactions: one that runs twice draws others, which mean the same.
+func (s *Service) rewrapAll(ctx context.Context) error {
+	return s.walk(ctx, walker{
+		update: true,
+		message: func(tx store.Tx, m store.Message) error {
+			changed, err := s.Keys.RewrapMessage(&m)
+			if err != nil || !changed {
+				return err
+			}
+			return tx.Messages().SetMessage(m)
+		},
+		recipient: func(tx store.Tx, r store.Recipient) error {
+			changed, err := s.Keys.RewrapRecipient(&r)
+			if err != nil || !changed {
+				return err
+			}
+			return tx.Messages().Set(r)
+		},
+		account: func(tx store.Tx, a store.Account) error {
+			changed, err := s.Keys.RewrapAccount(&a)
+			if err != nil || !changed {
+				return err
+			}
+			return tx.Accounts().Set(a)
+		},
+		session: func(tx store.Tx, x store.Session) error {
+			changed, err := s.Keys.RewrapSession(&x)
+			if err != nil || !changed {
+				return err
+			}
+			return tx.Sessions().Put(x)
+		},
+		setting: func(tx store.Tx, name string, value []byte) error {
+			out, changed, err := s.Keys.RewrapMACKey(name, value)
+			if err != nil || !changed {
+				return err
+			}
+			return tx.Settings().Set(seal.MACKeyPrefix+name, out)
+		},
+	})
+}
