@@ -2,9 +2,11 @@ package sweep
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"postern/store"
 )
@@ -41,42 +43,46 @@ func (s *Sweeper) keyIDs(ctx context.Context) (ids []store.KeyID, err error) {
 	return ids, err
 }
 
-// reseal seals all unclaimed items of a key anew. Those that fail (their key is gone: the runner reports that) stay at
-// the head of the list, so each round asks for that many more.
+// reseal seals all unclaimed items of a key anew. Items that fail stay at the head of the list, so the next page is that
+// much longer; a page that fails altogether ends it: the key is gone, which the runner reports item by item.
 func (s *Sweeper) reseal(ctx context.Context, id store.KeyID) (total int, err error) {
-	tried := make(map[store.RcptKey]bool)
-	var errs []error
+	failed := make(map[store.RcptKey]bool)
+	var first error
 	for {
-		items, err := s.untried(ctx, id, tried)
+		items, err := s.unclaimed(ctx, id, failed)
 		if err != nil || len(items) == 0 {
-			return total, errors.Join(append(errs, err)...)
+			return total, errors.Join(summary(id, len(failed), first), err)
 		}
 		var olds, news []store.QueueItem
 		for _, item := range items {
-			tried[item.Key] = true
 			fresh, err := s.Ring.Reseal(item)
 			if err != nil {
-				errs = append(errs, fmt.Errorf("item %s: %w", item.Key, err))
+				first = cmp.Or(first, err)
+				failed[item.Key] = true
 				continue
 			}
 			olds, news = append(olds, item), append(news, fresh)
 		}
 		n, err := s.replace(ctx, olds, news)
-		if total += n; err != nil {
-			return total, errors.Join(append(errs, err)...)
+		if total += n; n == 0 || err != nil {
+			return total, errors.Join(summary(id, len(failed), first), err)
 		}
 	}
 }
 
-func (s *Sweeper) untried(ctx context.Context, id store.KeyID, tried map[store.RcptKey]bool) (left []store.QueueItem, err error) {
+// summary is one error for all items of a key that failed; nil for none.
+func summary(id store.KeyID, n int, first error) error {
+	if n == 0 {
+		return nil
+	}
+	return fmt.Errorf("seal %d items of key %s anew: %w", n, id, first)
+}
+
+// unclaimed reads a page of a key's items less those that failed.
+func (s *Sweeper) unclaimed(ctx context.Context, id store.KeyID, failed map[store.RcptKey]bool) (left []store.QueueItem, err error) {
 	err = s.Store.View(ctx, func(tx store.Tx) error {
-		left = nil
-		items, err := tx.Queue().ByKey(id, len(tried)+portion)
-		for _, item := range items {
-			if !tried[item.Key] {
-				left = append(left, item)
-			}
-		}
+		items, err := tx.Queue().ByKey(id, len(failed)+portion)
+		left = slices.DeleteFunc(items, func(i store.QueueItem) bool { return failed[i.Key] })
 		return err
 	})
 	return left, err
