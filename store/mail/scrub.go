@@ -11,7 +11,7 @@ import (
 // Bounds of Scrub.
 const (
 	maxScrubbed = 300     // characters that it returns (MAIL 6.5)
-	maxRemote   = 8 << 10 // octets that it looks at
+	maxRemote   = 4 << 10 // octets that it looks at
 	safeTail    = 1 << 10 // octets before a cut that are not shown: a secret there may be incomplete
 	minRun      = 30      // letters and digits in a row that are taken for a secret
 )
@@ -66,15 +66,19 @@ func escapeAt(s string) (string, int) {
 	return s[:n], n
 }
 
-// findSecrets lists what is to be removed, in order, not overlapping.
+// findSecrets lists what is to be removed, in order, not overlapping. The text is read as it stands, and with
+// percent-encoding and the codes of reply lines undone.
 func findSecrets(s string) []span {
-	chars := squeeze(s)
-	marks := append(findTokens(chars), findPasswords(chars)...)
-	marks = append(marks, findRuns(chars)...)
+	var marks []span
+	for _, r := range remoteReadings(s) {
+		chars := squeeze(s, r)
+		marks = append(marks, findPasswords(chars)...)
+		marks = append(marks, findTokens(chars)...)
+	}
 	slices.SortFunc(marks, func(a, b span) int { return a.from - b.from })
 	var merged []span
 	for _, m := range marks {
-		if n := len(merged); n > 0 && m.from <= merged[n-1].to {
+		if n := len(merged); n > 0 && m.from < merged[n-1].to {
 			merged[n-1].to = max(merged[n-1].to, m.to)
 			continue
 		}
@@ -100,14 +104,34 @@ type char struct {
 	from, to int
 }
 
-// squeeze takes the letters and digits out of a text. A percent-encoded character counts as what it stands for, and
-// the code that a server repeats at the beginning of each line of an answer is passed over.
-func squeeze(s string) []char {
+// remoteReading is a way to read remote text.
+type remoteReading struct {
+	percent bool // a percent-encoded character counts as what it stands for
+	codes   bool // the code that a server repeats at the beginning of each line of an answer is passed over
+}
+
+// remoteReadings are the ways that make a difference.
+func remoteReadings(s string) []remoteReading {
+	all := []remoteReading{{}}
+	if strings.Contains(s, "%") {
+		all = append(all, remoteReading{percent: true})
+	}
+	if strings.Contains(s, "\n") {
+		for _, r := range slices.Clone(all) {
+			r.codes = true
+			all = append(all, r)
+		}
+	}
+	return all
+}
+
+// squeeze takes the letters and digits out of a text.
+func squeeze(s string, how remoteReading) []char {
 	var chars []char
 	between := gapHard
 	for pos := 0; pos < len(s); {
 		r, n := utf8.DecodeRuneInString(s[pos:])
-		if r == '%' && pos+2 < len(s) && unhex(s[pos+1]) < 8 && unhex(s[pos+2]) < 16 {
+		if how.percent && r == '%' && pos+2 < len(s) && isEscape(s[pos+1], s[pos+2]) {
 			r, n = rune(unhex(s[pos+1])<<4|unhex(s[pos+2])), 3
 		}
 		if r < utf8.RuneSelf && isAlnum(byte(r)) {
@@ -117,12 +141,16 @@ func squeeze(s string) []char {
 		}
 		between = max(between, gapOf(r))
 		pos += n
-		if r == '\n' {
+		if how.codes && r == '\n' {
 			pos += replyCode(s[pos:])
 		}
 	}
 	return chars
 }
+
+// isEscape is for the two digits of an ASCII character; %1x is none: it may be the beginning of a token, and nothing
+// that stands in a URL.
+func isEscape(high, low byte) bool { return unhex(high) < 8 && high != '1' && unhex(low) < 16 }
 
 func gapOf(r rune) gap {
 	switch {
@@ -150,22 +178,6 @@ func replyCode(s string) int {
 }
 
 func isDigits(s string) bool { return s != "" && strings.Trim(s, "0123456789") == "" }
-
-// findRuns finds letters and digits in a row, whatever they are.
-func findRuns(chars []char) []span {
-	var marks []span
-	start := 0
-	for i := 1; i <= len(chars); i++ {
-		if i < len(chars) && chars[i].gap == gapNone {
-			continue
-		}
-		if i-start >= minRun {
-			marks = append(marks, span{chars[start].from, chars[i-1].to})
-		}
-		start = i
-	}
-	return marks
-}
 
 // findPasswords finds temporary passwords: four groups of four, with hyphens between them.
 func findPasswords(chars []char) []span {

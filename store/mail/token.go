@@ -15,19 +15,54 @@ const (
 	tokenKinds   = "prvaswn"
 )
 
-// findTokens finds tokens of every kind in a squeezed text, and what is left of one that was split and then cut off.
+// findTokens finds runs of letters and digits, tokens of every kind in a squeezed text, and what is left of one that was
+// split and then cut off.
 func findTokens(chars []char) []span {
-	var marks []span
-	run := tokenRun(chars)
-	for i, c := range chars {
-		if d, _ := tokenDigit(c.c); d != '1' {
-			continue
+	secret := make([]int, len(chars)) // number of the secret that a character belongs to, or 0
+	n := 0
+	mark := func(from, to int) {
+		n++
+		for i := from; i < to; i++ {
+			secret[i] = n
 		}
+	}
+	for from, to := 0, 0; from < len(chars); from = to {
+		for to = from + 1; to < len(chars) && chars[to].gap == gapNone; {
+			to++
+		}
+		if to-from >= minRun {
+			mark(from, to)
+		}
+	}
+	run := tokenRun(chars)
+	for i := range chars {
+		end := i + tokenLength
+		if run[i] >= tokenLength && (secret[i] == 0 || secret[i] != secret[end-1]) && isToken(chars[i:end]) {
+			mark(i, end)
+		}
+	}
+	for i := range chars {
+		end := i
+		for end < i+min(run[i], tokenLength) && secret[end] == 0 {
+			end++
+		}
+		if looksCut(chars[i:end]) {
+			mark(i, end)
+		}
+	}
+	return joinMarked(chars, secret)
+}
+
+// joinMarked makes one span of neighbours that belong to one secret.
+func joinMarked(chars []char, secret []int) []span {
+	var marks []span
+	for i, c := range chars {
 		switch {
-		case run[i] >= tokenLength && isToken(chars[i:i+tokenLength]):
-			marks = append(marks, span{c.from, chars[i+tokenLength-1].to})
-		case looksCut(chars[i : i+run[i]]):
-			marks = append(marks, span{c.from, chars[i+min(run[i], tokenLength)-1].to})
+		case secret[i] == 0:
+		case i > 0 && secret[i-1] == secret[i]:
+			marks[len(marks)-1].to = c.to
+		default:
+			marks = append(marks, span{c.from, c.to})
 		}
 	}
 	return marks
@@ -63,6 +98,9 @@ func tokenDigit(c byte) (byte, bool) {
 
 // isToken checks the last four characters. What stood between the characters does not matter: nothing else passes.
 func isToken(chars []char) bool {
+	if d, _ := tokenDigit(chars[0].c); d != '1' {
+		return false
+	}
 	var text [tokenLength]byte
 	for i, c := range chars {
 		text[i], _ = tokenDigit(c.c)
@@ -93,18 +131,22 @@ func tokenCheck(kind string, secret []byte) string {
 // looksCut reports whether characters that are no whole token may be most of one: so many with digits among them,
 // split into few pieces, are nothing that a person writes.
 func looksCut(chars []char) bool {
-	const maxPieces, minDigits = 3, 5
-	if len(chars) < minRun {
+	const maxPieces, minPiece, minDigits = 3, 6, 5
+	if len(chars) < minRun || chars[0].gap == gapNone {
 		return false
 	}
-	pieces, digits := 1, 0
-	for i, c := range chars[:minRun] {
-		switch {
-		case i > 0 && c.gap == gapHard:
-			return false
-		case i > 0 && c.gap != gapNone:
-			pieces++
+	if d, _ := tokenDigit(chars[0].c); d != '1' {
+		return false
+	}
+	pieces, length, digits := 1, 0, 0
+	for _, c := range chars[:minRun] {
+		if c.gap != gapNone && length > 0 {
+			if c.gap == gapHard || length < minPiece {
+				return false
+			}
+			pieces, length = pieces+1, 0
 		}
+		length++
 		if strings.IndexByte("0123456789", c.c) >= 0 {
 			digits++
 		}
