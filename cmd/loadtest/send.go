@@ -75,7 +75,7 @@ func dial(ctx context.Context, addr string) (*client, error) {
 }
 
 func (c *client) send(n int, raw []byte) error {
-	fmt.Fprintf(c.w, "MAIL FROM:<sender@%s>\r\nRCPT TO:<r%d@%s>\r\nDATA\r\n", senderDomain, n, recipientDomain)
+	fmt.Fprintf(c.w, "MAIL FROM:<%s>\r\nRCPT TO:<r%d@%s>\r\nDATA\r\n", sender(n), n, recipientDomain)
 	for _, code := range []string{"250", "250", "354"} {
 		if err := c.expect(code); err != nil {
 			return err

@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -34,27 +33,6 @@ func serveCommand(c console) *cobra.Command {
 		return serve(cmd.Context(), cfg, newLog(cfg.Log, c.err), nil)
 	}
 	return cmd
-}
-
-// newLog makes the engineers' log (DESIGN §9).
-func newLog(cfg config.Log, w io.Writer) *slog.Logger {
-	var level slog.Level
-	if err := level.UnmarshalText([]byte(cfg.Level)); err != nil {
-		level = slog.LevelInfo
-	}
-	options := &slog.HandlerOptions{Level: level, ReplaceAttr: utc}
-	if cfg.Format == "json" {
-		return slog.New(slog.NewJSONHandler(w, options))
-	}
-	return slog.New(slog.NewTextHandler(w, options))
-}
-
-// utc writes times as RFC 3339 with milliseconds in UTC (MAIL 10.1).
-func utc(_ []string, a slog.Attr) slog.Attr {
-	if a.Value.Kind() == slog.KindTime {
-		a.Value = slog.StringValue(a.Value.Time().UTC().Format("2006-01-02T15:04:05.000Z"))
-	}
-	return a
 }
 
 // serve runs a gateway until ctx ends. started, which may be nil, is called when every listener answers.
