@@ -163,7 +163,7 @@ func (e *env) change(id store.AccountID, f func(*store.Account)) {
 	})
 }
 
-// events are those of an account, oldest first.
+// events are those of an account, newest first.
 func (e *env) events(id store.AccountID) (list []store.What) {
 	e.t.Helper()
 	must(e.t, e.store.View(context.Background(), func(tx store.Tx) error {

@@ -57,9 +57,9 @@ func (s *Service) ConfirmWelcome(ctx context.Context, who Signed, token string) 
 	})
 }
 
-// DisownWelcome is "it was not me": whoever made the account loses it. Sessions end, all key versions are locked, and
-// the row counts as unregistered, so that the address's owner registers from a link of his own (KEYS K8). The caller
-// has demanded a tick. ErrUnknownLink, store.ErrUsed, store.ErrExpired.
+// DisownWelcome is "it was not me": whoever made the account loses it. Sessions end, all key versions are locked, what
+// he set is dropped, and the row counts as unregistered, so that the address's owner registers from a link of his own
+// (KEYS K8). The caller has demanded a tick. ErrUnknownLink, store.ErrUsed, store.ErrExpired.
 func (s *Service) DisownWelcome(ctx context.Context, token string) error {
 	secret, err := seal.ParseToken(seal.TokenWelcome, token)
 	if err != nil {
@@ -73,6 +73,7 @@ func (s *Service) DisownWelcome(ctx context.Context, token string) error {
 			a.Keys[i].State = store.KeyLocked
 		}
 		a.Registered, a.Standing = false, store.Provisional
+		a.Reminder, a.Aliases = nil, nil
 		if err := tx.Accounts().Set(a); err != nil {
 			return err
 		}

@@ -9,10 +9,23 @@ import (
 	"postern/store"
 )
 
-// endShare ends one recipient's share in the transaction of the fact (KEYS K12): link and account grants go, a
-// notification that still waits is taken out of the queue, the body loses one who needed it, and so do the copies of
-// replies that the recipient wrote. closeMessage follows, once per message.
+// endShare ends one recipient's share in the transaction of the fact (KEYS K12): its row ends, the body loses one who
+// needed it, and so do the copies of replies that the recipient wrote. closeMessage follows, once per message.
 func endShare(tx store.Tx, r store.Recipient, end store.State, at time.Time) error {
+	if err := endRow(tx, r, end, at); err != nil {
+		return err
+	}
+	if err := unref(tx, r.Key.Message); err != nil {
+		return err
+	}
+	if r.Account.IsZero() {
+		return nil
+	}
+	return endReplies(tx, r)
+}
+
+// endRow takes link and account grants off a recipient, and a notification that still waits out of the queue.
+func endRow(tx store.Tx, r store.Recipient, end store.State, at time.Time) error {
 	if r.State == store.StateOpened {
 		r.Ended, r.EndedAt = end, at
 	} else {
@@ -24,16 +37,15 @@ func endShare(tx store.Tx, r store.Recipient, end store.State, at time.Time) err
 		}
 	}
 	r.Grants, r.Own = nil, nil
-	if err := tx.Messages().Set(r); err != nil {
+	return tx.Messages().Set(r)
+}
+
+// unref tells the store that one less needs a body. That nobody needed it any more is no reason to keep grants.
+func unref(tx store.Tx, id store.MessageID) error {
+	if err := tx.Bodies().Unref(id); err != nil && !errors.Is(err, store.ErrNotFound) {
 		return err
 	}
-	if err := tx.Bodies().Unref(r.Key.Message); err != nil {
-		return err
-	}
-	if r.Account.IsZero() {
-		return nil
-	}
-	return endReplies(tx, r)
+	return nil
 }
 
 // endReplies ends the copies that an account keeps of its replies to a message. They are younger than the message, so
@@ -68,7 +80,7 @@ func endCopy(tx store.Tx, m store.Message) error {
 	if err := strip(tx, m); err != nil {
 		return err
 	}
-	return tx.Bodies().Unref(m.ID)
+	return unref(tx, m.ID)
 }
 
 // strip takes card and grants off a message's own record.

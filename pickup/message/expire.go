@@ -19,9 +19,10 @@ const (
 
 // dying is a recipient whose share is to end, with what its sender is told.
 type dying struct {
-	rcpt   store.Recipient
-	event  store.Event
-	notice *outbox.Prepared
+	rcpt    store.Recipient
+	event   store.Event
+	notice  *outbox.Prepared
+	rowOnly bool // the message's own record is damaged
 }
 
 // Expire ends up to n shares that are due at a time, and says how many it ended. The sender of a message that nobody
@@ -32,18 +33,33 @@ func (s *Service) Expire(ctx context.Context, now time.Time, n int) (int, error)
 		return 0, fmt.Errorf("find expired messages: %w", err)
 	}
 	done, err := s.expire(ctx, due, now)
-	if !errors.Is(err, store.ErrCorrupt) && !errors.Is(err, store.ErrNotFound) || len(due) < 2 {
+	if !isDamage(err) {
 		return done, err
 	}
 	done = 0 // one damaged message holds up no other (I5)
 	for _, d := range due {
-		one, err := s.expire(ctx, []dying{d}, now)
-		if err != nil {
-			s.Log.ErrorContext(ctx, "message not expired", "event", "expire", "msg", d.rcpt.Key.Message, "error", err)
-		}
-		done += one
+		done += s.expireAlone(ctx, d, now)
 	}
 	return done, nil
+}
+
+func isDamage(err error) bool {
+	return errors.Is(err, store.ErrCorrupt) || errors.Is(err, store.ErrNotFound)
+}
+
+// expireAlone ends one share by itself, and how many that were. If the message's own record is damaged, at least the
+// recipient's grants go.
+func (s *Service) expireAlone(ctx context.Context, d dying, now time.Time) int {
+	done, err := s.expire(ctx, []dying{d}, now)
+	if isDamage(err) {
+		d.rowOnly = true
+		done, err = s.expire(ctx, []dying{d}, now)
+		s.Log.ErrorContext(ctx, "damaged message expired in part", "event", "expire", "msg", d.rcpt.Key.Message)
+	}
+	if err != nil {
+		s.Log.ErrorContext(ctx, "message not expired", "event", "expire", "msg", d.rcpt.Key.Message, "error", err)
+	}
+	return done
 }
 
 // due reads what is to end, and composes the notices.
@@ -59,6 +75,11 @@ func (s *Service) due(ctx context.Context, now time.Time, n int) ([]dying, error
 			r, err := tx.Messages().Recipient(k)
 			if err != nil {
 				s.Log.ErrorContext(ctx, "recipient not expired", "event", "expire", "msg", k.Message, "error", err)
+				continue
+			}
+			last := len(rows) - 1
+			if last >= 0 && rows[last].message.ID == k.Message { // recipients of a message stand together
+				rows = append(rows, row{r, rows[last].message, nil})
 				continue
 			}
 			m, err := tx.Messages().Get(k.Message)
@@ -142,10 +163,13 @@ func (s *Service) expire(ctx context.Context, due []dying, now time.Time) (done 
 			if err := d.write(tx, at); err != nil {
 				return err
 			}
-			touched[d.rcpt.Key.Message] = true
+			touched[d.rcpt.Key.Message] = touched[d.rcpt.Key.Message] || !d.rowOnly
 			done++
 		}
-		for id := range touched {
+		for id, whole := range touched {
+			if !whole {
+				continue
+			}
 			if err := closeMessage(tx, id); err != nil {
 				return err
 			}
@@ -159,7 +183,11 @@ func (s *Service) expire(ctx context.Context, due []dying, now time.Time) (done 
 }
 
 func (d dying) write(tx store.Tx, at time.Time) error {
-	if err := endShare(tx, d.rcpt, store.StateExpired, at); err != nil {
+	end := endShare
+	if d.rowOnly {
+		end = endRow
+	}
+	if err := end(tx, d.rcpt, store.StateExpired, at); err != nil {
 		return err
 	}
 	if d.notice != nil {

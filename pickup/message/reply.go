@@ -157,9 +157,13 @@ func (s *Service) envelope(a answered, m notify.ReplyMail, c account.Client) sto
 	now := s.now()
 	id := store.NewMessageID(now)
 	from, to := m.From, m.Letter.To[0].Address
+	ip := ""
+	if c.IP.IsValid() {
+		ip = c.IP.String()
+	}
 	return store.Envelope{
 		ID: id, At: now, From: &from, Ret: m.Ret, EnvID: id.String(), UTF8: needsUTF8(m),
-		Client: store.Client{Class: store.ClientSite, Listener: "site", Conn: c.Ref, IP: c.IP.String()},
+		Client: store.Client{Class: store.ClientSite, Listener: "site", Conn: c.Ref, IP: ip},
 		Rcpts:  []store.Rcpt{{Address: to, Notify: m.Notify}},
 		Author: a.who.Account.ID, Parent: a.message.ID,
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"strings"
 	"time"
 
 	"postern/pickup/account"
@@ -101,8 +102,9 @@ func (s *Service) Fetched(id store.LinkID) { s.Recorder.Fetched(id) }
 // Downloaded records that an account saved a part of a message: its path in the card, or "eml". It never blocks.
 func (s *Service) Downloaded(who account.Signed, k store.RcptKey, part string) {
 	const maxPart = 64
+	part = strings.ToValidUTF8(part[:min(len(part), maxPart)], "")
 	s.Recorder.Record(store.Event{ID: store.NewEventID(s.now()), What: store.EventDownloaded, Message: k.Message, N: k.N,
-		Account: who.Account.ID, Actor: actorRecipient, Facts: map[string]string{"part": part[:min(len(part), maxPart)]}})
+		Account: who.Account.ID, Actor: actorRecipient, Facts: map[string]string{"part": part}})
 }
 
 // Actors of audit events.
