@@ -78,7 +78,7 @@ func (j *job) run(ctx context.Context) {
 		}
 	}
 	j.write(ctx)
-	why := answer{stage: stageConnect, status: "4.3.2", text: errDrained.Error()}
+	why := answer{stage: stageConnect, status: "4.3.2", text: "not begun before the drain"}
 	if j.failure != nil {
 		why = j.failure.answer
 	}
