@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"postern/cmd/internal/testneed"
+	"postern/cmd/testneed"
 )
 
 // TestPeerPostfixTakesTheLoad runs a small load through a real Postfix, so that the comparison is known to work.
