@@ -226,10 +226,34 @@ func unbase64(t *testing.T, s string) []byte {
 func TestFormatByAStranger(t *testing.T) {
 	t.Parallel()
 	s := strangersSamples(t)
+	mid := s.Message
+	for name, way := range strangersWays(t, s) {
+		fk, err := way()
+		if err != nil || len(fk) != 16 {
+			t.Errorf("%s: file key of %d octets: %v", name, len(fk), err)
+			continue
+		}
+		text, err := openFile(s.Body, mid, fk)
+		if err != nil || string(text) != s.Text {
+			t.Errorf("%s: body: %v", name, err)
+		}
+		card, err := openAES(deriveKey(fk, "card", mid), contextC("card", mid), s.Card)
+		if err != nil || len(card)%512 != 0 || strings.TrimRight(string(card), " ") != s.CardText {
+			t.Errorf("%s: card: %v", name, err)
+		}
+	}
+	if _, err := openFile(s.Body, "00000000000000000000000000", s.FileKey); err == nil {
+		t.Error("the body opens as another message")
+	}
+}
+
+// strangersWays are all the ways to the file key of the sample.
+func strangersWays(t *testing.T, s strangerSamples) map[string]func() ([]byte, error) {
+	t.Helper()
 	server := readKeys(t, s.ServerKeyFile, "postern-server-key-v1", "server-key-check")
 	ring := readKeys(t, s.QueueRing, "postern-queue-key-v1", "queue-key-check")
 	mid, rid := s.Message, strconv.Itoa(s.Recipient)
-	ways := map[string]func() ([]byte, error){
+	return map[string]func() ([]byte, error){
 		"link": func() ([]byte, error) {
 			box, err := layer(server, unbase64(t, s.Link.Grant), "link", mid, rid)
 			if err != nil {
@@ -284,24 +308,6 @@ func TestFormatByAStranger(t *testing.T) {
 			a.Seed = seed
 			return strangersGrant(server, a, mid)
 		},
-	}
-	for name, way := range ways {
-		fk, err := way()
-		if err != nil || len(fk) != 16 {
-			t.Errorf("%s: file key of %d octets: %v", name, len(fk), err)
-			continue
-		}
-		text, err := openFile(s.Body, mid, fk)
-		if err != nil || string(text) != s.Text {
-			t.Errorf("%s: body: %v", name, err)
-		}
-		card, err := openAES(deriveKey(fk, "card", mid), contextC("card", mid), s.Card)
-		if err != nil || len(card)%512 != 0 || strings.TrimRight(string(card), " ") != s.CardText {
-			t.Errorf("%s: card: %v", name, err)
-		}
-	}
-	if _, err := openFile(s.Body, "00000000000000000000000000", s.FileKey); err == nil {
-		t.Error("the body opens as another message")
 	}
 }
 

@@ -136,7 +136,7 @@ func TestTokenDamaged(t *testing.T) {
 func TestDamagedTokensPassAtChance(t *testing.T) {
 	t.Parallel()
 	const alphabet = "0123456789abcdefghjkmnpqrstvwxyz"
-	const tries = 1 << 20
+	const tries = 1 << 18
 	rnd := rand.New(rand.NewPCG(1, 2))
 	passed := 0
 	for range tries {
@@ -160,7 +160,7 @@ func TestDamagedTokensPassAtChance(t *testing.T) {
 			t.Fatal("a damaged token finds its row")
 		}
 	}
-	if passed > 10 { // expected: 1; the generator is seeded, so the outcome is fixed
+	if passed > 3 { // expected: a quarter; the generator is seeded, so the outcome is fixed
 		t.Errorf("%d of %d damaged tokens passed the check", passed, tries)
 	}
 }
