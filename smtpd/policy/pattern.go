@@ -2,6 +2,7 @@ package policy
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 
 	"golang.org/x/text/unicode/norm"
@@ -71,17 +72,19 @@ type addressPattern struct {
 	domain string // pattern, or ".domain"
 }
 
-var errAddressEntry = errors.New("must be user@domain, domain, .domain, or a pattern with *")
+func errAddress(entry string) error {
+	return fmt.Errorf("%q: must be user@domain, domain, .domain, or a pattern with *", entry)
+}
 
 func compileAddress(s string) (addressPattern, error) {
 	s = strings.TrimSpace(s)
 	local, domain, hasLocal := cutAddress(s)
 	switch {
 	case s == "", domain == "", hasLocal && local == "", strings.ContainsAny(s, " \t<>,;\""):
-		return addressPattern{}, errAddressEntry
+		return addressPattern{}, errAddress(s)
 	case !strings.Contains(domain, "*"):
 		if !validDomain(strings.TrimPrefix(domain, ".")) {
-			return addressPattern{}, errAddressEntry
+			return addressPattern{}, errAddress(s)
 		}
 		domain = domainKey(domain)
 	}
@@ -137,7 +140,7 @@ type headerMatch struct {
 func compileHeader(h NameValue) (headerMatch, error) {
 	out := headerMatch{name: h.Name}
 	if h.Name == "" || strings.ContainsFunc(h.Name, func(r rune) bool { return r <= ' ' || r > '~' || r == ':' }) {
-		return out, errors.New("a header entry must be the name of a field, or Name: value")
+		return out, fmt.Errorf("%q: must be the name of a field, or Name: value", h.Name)
 	}
 	if h.Value != "" {
 		p, err := compilePattern(h.Value, false)

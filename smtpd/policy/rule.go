@@ -9,7 +9,9 @@ import (
 	"postern/store/mail"
 )
 
-// Rule is a configured rule (MAIL 3.8).
+// Rule is a configured rule (MAIL 3.8). What a rule with `action: seal` catches and what cannot be sealed, because its
+// author is not of the organisation or not enabled, is refused, not relayed: limit such a rule by `from` if others send
+// through the gateway too.
 type Rule struct {
 	Name    string  `mapstructure:"name"`
 	Match   Match   `mapstructure:"match"`
@@ -100,7 +102,7 @@ func compileRule(r Rule, names map[string]bool) (rule, error) {
 	if r.Match.isEmpty() {
 		add("match", errors.New(`is empty; write to: ["*"] if every recipient is meant`))
 	}
-	add("match", out.compileMatch(r.Match))
+	problems = append(problems, out.compileMatch(r.Match))
 	return out, errors.Join(problems...)
 }
 
@@ -145,7 +147,7 @@ func (r *rule) compileMatch(m Match) error {
 	addresses := func(key string, entries []string) (out []addressPattern) {
 		for _, e := range entries {
 			p, err := compileAddress(e)
-			problems = append(problems, wrap(key, err))
+			problems = append(problems, wrap("match."+key, err))
 			out = append(out, p)
 		}
 		return out
@@ -153,7 +155,7 @@ func (r *rule) compileMatch(m Match) error {
 	patterns := func(key string, entries []string, inside bool) (out []pattern) {
 		for _, e := range entries {
 			p, err := compilePattern(e, inside)
-			problems = append(problems, wrap(key, err))
+			problems = append(problems, wrap("match."+key, err))
 			out = append(out, p)
 		}
 		return out
@@ -165,11 +167,11 @@ func (r *rule) compileMatch(m Match) error {
 	r.auto = patterns("auto_submitted", m.AutoSubmitted, false)
 	for _, h := range m.Header {
 		compiled, err := compileHeader(h)
-		problems = append(problems, wrap("header", err))
+		problems = append(problems, wrap("match.header", err))
 		r.header = append(r.header, compiled)
 	}
 	if m.Size < 0 {
-		problems = append(problems, errors.New("size: must not be negative"))
+		problems = append(problems, errors.New("match.size: must not be negative"))
 	}
 	return errors.Join(problems...)
 }

@@ -297,15 +297,21 @@ func (x *Indexer) endLeaf(end int64, atEnd bool) {
 		return
 	}
 	p := &x.parts[x.leaf.part]
-	p.Length = max(0, end-p.Offset)
+	p.endAt(end)
 	p.Size, p.Line = x.leaf.finish(p.Length, atEnd)
+}
+
+// endAt sets where the body ends. An empty one may have begun behind the line end that belongs to the boundary after it.
+func (p *Part) endAt(end int64) {
+	p.Offset = min(p.Offset, end)
+	p.Length = end - p.Offset
 }
 
 // unwind ends the multiparts from a level on. One in which no boundary was found is a text.
 func (x *Indexer) unwind(level int, end int64) {
 	for _, c := range x.stack[level:] {
 		p := &x.parts[c.part]
-		p.Length = max(0, end-p.Offset)
+		p.endAt(end)
 		p.Size = p.Length
 		if c.children == 0 {
 			*p = opaque(*p, false)

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
+	"regexp"
 	"strings"
 	"testing"
 	"unicode"
@@ -160,11 +161,14 @@ func safe(s string) string {
 	case strings.ContainsFunc(s, func(r rune) bool { return unicode.IsControl(r) || isBidi(r) }):
 		return "control characters"
 	}
+	s = escapes.ReplaceAllString(s, " ")
 	for _, m := range findTokens(squeeze(s, remoteReading{})) {
 		return "token " + s[m.from:m.to]
 	}
 	return ""
 }
+
+var escapes = regexp.MustCompile(`\\(x[0-9a-f]{2}|u[0-9a-f]{4,6}|[rnt])`)
 
 func BenchmarkScrub(b *testing.B) {
 	in := strings.Repeat("1 ", maxRemote)
