@@ -111,8 +111,8 @@ type Server struct {
 
 // New checks cfg and makes a Server.
 func New(cfg Config) (*Server, error) {
-	if cfg.Host == "" || cfg.Now == nil {
-		return nil, errors.New("smtpd: host and clock are needed")
+	if cfg.Host == "" || cfg.Now == nil || cfg.Backend == nil {
+		return nil, errors.New("smtpd: host, backend and clock are needed")
 	}
 	s := &Server{cfg: cfg.withDefaults(), failures: newFailures(cfg.Now)}
 	s.ctx, s.cut = context.WithCancel(context.Background())

@@ -280,7 +280,10 @@ func (c *Conn) give(p, line []byte) (int, error) {
 // finish is the answer to a Read after a fault. When the connection is over, what the client still sends is swallowed
 // for a while: to close a socket with unread input resets it, and the client might never see the last reply.
 func (c *Conn) finish() error {
-	if c.fault != io.EOF || !c.lingers {
+	switch {
+	case c.fault == io.EOF && c.mode == bdat && !c.answered:
+		return io.ErrUnexpectedEOF // go-smtp takes a clean end for the end of the message
+	case c.fault != io.EOF || !c.lingers:
 		return c.fault
 	}
 	c.lingers = false

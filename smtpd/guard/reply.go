@@ -178,11 +178,20 @@ func (c *Conn) emit(r Reply) {
 		}
 	}
 	c.send(r.line())
+	if r.Code == 354 { // the client waits for it, and the session may take its time before it reads
+		c.flush()
+	}
 }
 
 // send holds a line back. A client that does not take it loses the connection.
 func (c *Conn) send(line string) {
 	if _, err := c.bw.WriteString(line); err != nil && c.fault == nil {
+		c.fault = io.EOF
+	}
+}
+
+func (c *Conn) flush() {
+	if err := c.bw.Flush(); err != nil && c.fault == nil {
 		c.fault = io.EOF
 	}
 }
