@@ -100,15 +100,22 @@ func (d disk) create(path string, data []byte) error {
 	return d.syncFolder(filepath.Dir(path))
 }
 
-// folder makes the folder of key files for the owner alone.
+// folder makes the folder of key files, and what lacks above it, for the owner alone; each level is durable.
 func (d disk) folder(dir string) error {
 	if info, err := os.Stat(dir); err == nil && info.IsDir() {
 		return nil
 	}
-	if err := d.do("mkdir", func() error { return os.MkdirAll(dir, 0o700) }); err != nil {
+	parent := filepath.Dir(dir)
+	if parent != dir {
+		if err := d.folder(parent); err != nil {
+			return err
+		}
+	}
+	err := d.do("mkdir", func() error { return os.Mkdir(dir, 0o700) })
+	if err != nil && !errors.Is(err, fs.ErrExist) { // another process may have been faster
 		return fmt.Errorf("create key folder: %w", err)
 	}
-	return d.syncFolder(filepath.Dir(dir))
+	return d.syncFolder(parent)
 }
 
 // replace puts data in the place of the file at path, durable when it returns, and overwrites the octets of the old

@@ -176,3 +176,30 @@ func TestCleanNeverLosesTheOnlyCopy(t *testing.T) {
 		t.Errorf("the only copy holds %q: %v", data, err)
 	}
 }
+
+func TestFolderIsMadeForTheOwner(t *testing.T) {
+	t.Parallel()
+	top := t.TempDir()
+	dir := filepath.Join(top, "data", "keys")
+	var ops []string
+	if err := recorder(&ops).folder(dir); err != nil {
+		t.Fatal(err)
+	}
+	if got := strings.Join(ops, ", "); got != "mkdir, sync folder, mkdir, sync folder" {
+		t.Errorf("order is %s", got)
+	}
+	for _, name := range []string{dir, filepath.Dir(dir)} {
+		if info, err := os.Stat(name); err != nil || info.Mode().Perm() != 0o700 {
+			t.Errorf("%s: mode %v: %v", name, info.Mode(), err)
+		}
+	}
+	file := filepath.Join(top, "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{file, filepath.Join(file, "keys")} {
+		if _, err := OpenRing(name, newClock().now); err == nil {
+			t.Errorf("a ring opens in %s", name)
+		}
+	}
+}
