@@ -161,4 +161,6 @@ func compare(t testing.TB, tx *tx, in bucket, want map[string]string) {
 	}
 }
 
-func show(k, v []byte) string { return fmt.Sprintf("%s -> %s", hex.EncodeToString(k), hex.EncodeToString(v)) }
+func show(k, v []byte) string {
+	return fmt.Sprintf("%s -> %s", hex.EncodeToString(k), hex.EncodeToString(v))
+}
