@@ -270,7 +270,7 @@ func (d *dial) logOn(s *session) *hopError {
 	case s.client.SupportsAuth(sasl.Plain):
 		client = sasl.NewPlainClient("", auth.User, auth.Password)
 	case s.client.SupportsAuth(sasl.Login):
-		client = sasl.NewLoginClient(auth.User, auth.Password)
+		client = &login{answers: [][]byte{[]byte(auth.User), []byte(auth.Password)}}
 	default:
 		return hopFailure(stageAuth, d.host, errors.New("next hop offers neither AUTH PLAIN nor AUTH LOGIN"))
 	}
@@ -280,6 +280,23 @@ func (d *dial) logOn(s *session) *hopError {
 		return failure
 	}
 	return nil
+}
+
+// login is AUTH LOGIN as every server takes it: go-sasl's own sends the name unasked and insists on the words of the
+// question, which nothing prescribes.
+type login struct{ answers [][]byte }
+
+// Start implements sasl.Client.
+func (l *login) Start() (string, []byte, error) { return sasl.Login, nil, nil }
+
+// Next answers the questions in their order: name, password.
+func (l *login) Next([]byte) ([]byte, error) {
+	if len(l.answers) == 0 {
+		return nil, sasl.ErrUnexpectedServerChallenge
+	}
+	answer := l.answers[0]
+	l.answers = l.answers[1:]
+	return answer, nil
 }
 
 // strike empties a text in which a next hop gives back what it was told.

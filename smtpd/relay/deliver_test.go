@@ -34,7 +34,7 @@ func TestDeliverRelayedMail(t *testing.T) {
 	if got := fmt.Sprint(e.events(id)); got != "[message.delivered]" {
 		t.Errorf("events %s", got)
 	}
-	contains(t, e.log.String(), "event=attempt", "msg="+id.String(), "result=sent", "remote_id=SINK1", "relay_ip=127.0.0.1")
+	e.awaitLog("event=attempt", "msg="+id.String(), "result=sent", "remote_id=SINK1", "relay_ip=127.0.0.1")
 }
 
 // TestI6DataIsByteExact sends what is hard on dot-stuffing and buffers; the sink takes the dots off again.

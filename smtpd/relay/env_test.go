@@ -466,3 +466,11 @@ func listenAll(t *testing.T, routes []routeTo) []relay.Route {
 	}
 	return out
 }
+
+// awaitLog waits until the log has all of some texts: lines are written after the commit that they tell of.
+func (e *env) awaitLog(wants ...string) {
+	e.t.Helper()
+	for _, w := range wants {
+		e.await(w, func() bool { return strings.Contains(e.log.String(), w) })
+	}
+}

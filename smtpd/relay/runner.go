@@ -61,7 +61,7 @@ func newOwner() store.Owner {
 // Run delivers until ctx ends. Then connections are cut, what was under way is written back, and Run returns nil. An
 // error is a queue that could not be read at start.
 func (r *Runner) Run(ctx context.Context) error {
-	if err := r.begin(ctx); err != nil {
+	if err := r.begin(ctx); err != nil && ctx.Err() == nil {
 		return fmt.Errorf("start queue runner: %w", err)
 	}
 	cut, stop := context.WithCancel(ctx)
