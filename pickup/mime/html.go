@@ -51,7 +51,7 @@ func htmlPiece(b Body, p mail.Part, images *images) (string, error) {
 // maxNesting.
 func sanitise(source string, images *images) string {
 	css := styleSheets(source)
-	rw := &rewriter{images: images, skipped: map[string]int{}}
+	rw := &rewriter{images: images, opened: map[string]int{}, skipped: map[string]int{}}
 	rw.run(policy().Sanitize(source))
 	if css == "" {
 		return rw.out.String()

@@ -7,8 +7,12 @@ import (
 	xhtml "golang.org/x/net/html"
 )
 
-// maxIndent bounds quote marks and list indents in front of each line.
-const maxIndent = 8
+// maxIndent bounds quote marks and list indents in front of each line, maxTables the tables inside each other whose rows
+// are told apart.
+const (
+	maxIndent = 8
+	maxTables = 20
+)
 
 // htmlToText writes HTML as text that reads well: paragraphs apart, lists with marks, the cells of a row on one line, the
 // addresses of links behind their text, quotations marked.
@@ -40,6 +44,7 @@ type texter struct {
 	quotes int
 	lists  []list
 	rows   []row // one per open table
+	deeper int   // tables open inside the last of them
 	link   link
 	hidden map[string]int // open elements whose content is not text
 	depth  int            // of them
@@ -114,7 +119,11 @@ func (t *texter) open(name string) {
 	case "li":
 		t.item()
 	case "table":
-		t.rows = append(t.rows, row{})
+		if len(t.rows) < maxTables {
+			t.rows = append(t.rows, row{})
+		} else {
+			t.deeper++
+		}
 	case "tr":
 		if r := t.row(); r != nil {
 			*r = row{begun: true, line: -1}
@@ -143,7 +152,11 @@ func (t *texter) end(name string) {
 	case "ul", "ol", "dir":
 		t.lists = t.lists[:max(0, len(t.lists)-1)]
 	case "table":
-		t.rows = t.rows[:max(0, len(t.rows)-1)]
+		if t.deeper > 0 {
+			t.deeper--
+		} else {
+			t.rows = t.rows[:max(0, len(t.rows)-1)]
+		}
 	}
 	if name != "td" && name != "th" {
 		t.block(gapOf(name))
@@ -228,7 +241,7 @@ func (t *texter) text(s string) {
 	}
 	s = strings.Map(visibleInText, s)
 	if t.pre > 0 {
-		t.lines2(s)
+		t.preLines(s)
 		return
 	}
 	if s != "" && isBlank(s[0]) {
@@ -257,7 +270,7 @@ func visibleInText(r rune) rune {
 	return r
 }
 
-func (t *texter) lines2(s string) {
+func (t *texter) preLines(s string) {
 	for i, line := range strings.Split(s, "\n") {
 		if i > 0 {
 			t.breakLine()

@@ -62,7 +62,7 @@ var attributeForms = map[*regexp.Regexp]string{
 	regexp.MustCompile(`^[A-Za-z0-9-]{1,35}$`):                             "lang",
 	regexp.MustCompile(`^[A-Za-z0-9_\- \t\n]{1,500}$`):                     "class",
 	regexp.MustCompile(`^[\pL\pN ,'"._-]{1,200}$`):                         "face",
-	regexp.MustCompile(`^[^\x00-\x08\x0b-\x1f]{1,2000}$`):                  "abbr alt summary title",
+	regexp.MustCompile(`^[^\x00-\x08\x0b-\x1f]{1,1000}$`):                  "abbr alt summary title",
 }
 
 // forms is attributeForms by attribute.

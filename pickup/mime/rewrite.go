@@ -23,6 +23,7 @@ type rewriter struct {
 	images  *images
 	out     strings.Builder
 	stack   []open
+	opened  map[string]int // how often each name is in stack
 	skipped map[string]int // start tags dropped for their depth, whose end tags are still to come
 }
 
@@ -68,6 +69,7 @@ func (rw *rewriter) start(t xhtml.Token) {
 		written = "div"
 	}
 	rw.stack = append(rw.stack, open{t.Data, written})
+	rw.opened[t.Data]++
 	rw.tag(t.Data, written, t.Attr)
 }
 
@@ -75,6 +77,9 @@ func (rw *rewriter) start(t xhtml.Token) {
 func (rw *rewriter) end(name string) {
 	if rw.skipped[name] > 0 {
 		rw.skipped[name]--
+		return
+	}
+	if rw.opened[name] == 0 {
 		return
 	}
 	for i, o := range slices.Backward(rw.stack) {
@@ -94,6 +99,7 @@ func isCell(name string) bool { return name == "td" || name == "th" || name == "
 func (rw *rewriter) closeTo(i int) {
 	for _, o := range slices.Backward(rw.stack[i:]) {
 		rw.out.WriteString("</" + o.tag + ">")
+		rw.opened[o.name]--
 	}
 	rw.stack = rw.stack[:i]
 }
@@ -125,6 +131,9 @@ func (rw *rewriter) closeImplied(name string) {
 
 // closeUp closes the innermost open element out of targets, unless one out of stops is nearer.
 func (rw *rewriter) closeUp(targets, stops string) {
+	if !rw.anyOpen(targets) {
+		return
+	}
 	for i, o := range slices.Backward(rw.stack) {
 		if hasWord(targets, o.name) {
 			rw.closeTo(i)
@@ -134,6 +143,15 @@ func (rw *rewriter) closeUp(targets, stops string) {
 			return
 		}
 	}
+}
+
+func (rw *rewriter) anyOpen(names string) bool {
+	for name := range strings.FieldsSeq(names) {
+		if rw.opened[name] > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // tag writes a start tag with those of its attributes that are allowed, each once.
