@@ -17,6 +17,9 @@ import (
 	"postern/cmd/internal/demo"
 )
 
+// demoMails is how many mails the demo keeps in memory.
+const demoMails = 200
+
 // demoPorts are where the demo listens.
 type demoPorts struct{ smtp, site, outbox string }
 
@@ -55,7 +58,7 @@ func runDemo(ctx context.Context, p demoPorts, log *slog.Logger, out io.Writer) 
 		next.Close()
 		return err
 	}
-	capture := demo.NewCapture()
+	capture := demo.NewCapture(demoMails)
 	cfg := demoConfig(p, dir, next.Addr().String())
 	outbox, err := demo.NewOutbox(capture, cfg.Pickup.URL, demoLine(p.smtp))
 	if err != nil {

@@ -89,7 +89,7 @@ func freeAddr(t testing.TB) string {
 func newTrial(t testing.TB, extra string) *trial {
 	t.Helper()
 	tr := &trial{
-		t: t, dir: t.TempDir(), smtp: freeAddr(t), site: freeAddr(t), ops: freeAddr(t), capture: demo.NewCapture(),
+		t: t, dir: t.TempDir(), smtp: freeAddr(t), site: freeAddr(t), ops: freeAddr(t), capture: demo.NewCapture(1 << 20),
 		extra: extra, log: &lockedBuffer{},
 	}
 	tr.next = tr.serveCapture(tr.capture)

@@ -22,9 +22,6 @@ import (
 	_ "github.com/emersion/go-message/charset" // so that captured mail in any charset shows
 )
 
-// maxKept bounds the memory of a demo that runs for long; the oldest mails go first.
-const maxKept = 200
-
 // Mail is one captured mail.
 type Mail struct {
 	N    int // 1 is the first
@@ -36,14 +33,15 @@ type Mail struct {
 
 // Capture keeps mails.
 type Capture struct {
+	keep   int
 	mu     sync.Mutex
 	mails  []Mail
 	next   int
 	notify chan struct{}
 }
 
-// NewCapture makes an empty Capture.
-func NewCapture() *Capture { return &Capture{next: 1, notify: make(chan struct{})} }
+// NewCapture makes an empty Capture that keeps so many mails; the oldest go first.
+func NewCapture(keep int) *Capture { return &Capture{keep: keep, next: 1, notify: make(chan struct{})} }
 
 // Mails lists what was captured, newest first.
 func (c *Capture) Mails() []Mail {
@@ -87,7 +85,7 @@ func (c *Capture) add(m Mail) {
 	defer c.mu.Unlock()
 	m.N = c.next
 	c.next++
-	if c.mails = append(c.mails, m); len(c.mails) > maxKept {
+	if c.mails = append(c.mails, m); len(c.mails) > c.keep {
 		c.mails = c.mails[1:]
 	}
 	close(c.notify)
