@@ -90,6 +90,9 @@ func TestK8DisownedAccountIsTheOwnersAgain(t *testing.T) {
 		if _, err := e.Resume(ctx, intruder.Token); !errors.Is(err, account.ErrNoSession) {
 			t.Errorf("the intruder's session: %v, want ErrNoSession", err)
 		}
+		if list, err := e.Sessions(ctx, intruder); err != nil || len(list) != 0 {
+			t.Errorf("%d sessions are left, %v", len(list), err)
+		}
 		a := e.account(intruder.Account.ID)
 		if _, ok := a.Current(); ok || a.Registered || a.Keys[0].State != store.KeyLocked || len(a.Keys[0].Box) == 0 {
 			t.Errorf("row after the disowning: registered %v, key %s", a.Registered, a.Keys[0].State)
@@ -112,6 +115,27 @@ func TestK8DisownedAccountIsTheOwnersAgain(t *testing.T) {
 		}
 		if err := e.DisownWelcome(ctx, first); !errors.Is(err, store.ErrUsed) {
 			t.Errorf("the first mail's link: %v, want ErrUsed", err)
+		}
+	})
+}
+
+func TestK8OneLinkRegistersOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := newEnv(t)
+		secret, _ := e.sealed(bob)
+		errs := make(chan error, 2)
+		for range 2 {
+			go func() {
+				_, err := e.Register(t.Context(), account.Registration{Secret: secret, Password: password, Client: client})
+				errs <- err
+			}()
+		}
+		first, second := <-errs, <-errs
+		if first != nil {
+			first, second = second, first
+		}
+		if first != nil || !errors.Is(second, account.ErrHasAccount) {
+			t.Errorf("two registrations at once: %v and %v, want one ErrHasAccount", first, second)
 		}
 	})
 }

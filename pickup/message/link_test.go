@@ -2,6 +2,7 @@ package message_test
 
 import (
 	"errors"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -245,6 +246,36 @@ func TestB6DisabledAccountOpensNothing(t *testing.T) {
 	})
 }
 
+// Two tabs, a scanner and a double click: the message is opened once.
+func TestOpeningsAtOnceAreOne(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := newEnv(t)
+		who := e.person(bob, store.Provisional)
+		time.Sleep(time.Minute)
+		s := e.deliver(letter{to: []store.Address{bob}})[0]
+		var all sync.WaitGroup
+		for range 4 {
+			all.Go(func() {
+				if _, err := e.OpenLink(t.Context(), s.secret, who); err != nil {
+					t.Error(err)
+				}
+			})
+			all.Go(func() {
+				if _, err := e.Link(t.Context(), s.secret); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		all.Wait()
+		if got := e.events(s.key.Message); len(got) != 1 {
+			t.Errorf("events %v, want one opening", got)
+		}
+		if r := e.rcpt(s.key); len(r.Grants) != 2 {
+			t.Errorf("%d grants, want 2", len(r.Grants))
+		}
+	})
+}
+
 // KEYS K16: whoever was forwarded one link reads that one message and nothing that comes later, and the owner of the
 // address comes back to all of it.
 func TestK8ForwardedLinkIntruder(t *testing.T) {
@@ -281,6 +312,9 @@ func TestK8ForwardedLinkIntruder(t *testing.T) {
 		must(t, e.accounts.DisownWelcome(ctx, e.welcome()))
 		owner, err := e.accounts.Register(ctx, account.Registration{Secret: next.secret, Password: "Quiet harbour 77", Client: client})
 		must(t, err)
+		if page, err := e.Inbox(ctx, owner, message.InboxQuery{}); err != nil || len(page.Items)+len(page.Waiting) != 0 {
+			t.Errorf("the owner, not confirmed yet, sees %+v, %v", page, err)
+		}
 		for _, s := range []sealed{first, next} {
 			_, err := e.OpenLink(ctx, s.secret, owner)
 			must(t, err)
