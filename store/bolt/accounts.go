@@ -1,6 +1,7 @@
 package bolt
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"slices"
@@ -68,7 +69,7 @@ func (a accounts) free(id store.AccountID, will []entry) error {
 		if e.in != addressB {
 			continue
 		}
-		if owner := a.t.get(addressB, e.key); owner != nil && string(owner[:idLen]) != string(id[:]) {
+		if owner := a.t.get(addressB, e.key); owner != nil && !bytes.HasPrefix(owner, id[:]) {
 			return fmt.Errorf("address of account %s: %w", id, store.ErrExists)
 		}
 	}
@@ -160,7 +161,7 @@ func (a accounts) List(s store.Status, c store.Cursor, n int) ([]store.Account, 
 		all := l.entries
 		l.entries = func(yield func(k, v []byte) bool) {
 			for k, v := range all {
-				if tail(v, 1)[0] == markAddress && !yield(k, v) {
+				if bytes.HasSuffix(v, []byte{markAddress}) && !yield(k, v) {
 					return
 				}
 			}

@@ -133,7 +133,7 @@ func (s everyone) seek(p place) (place, bool) {
 
 func placeOf(key []byte) place { return place(newestRcpt(toRcpt(key))) }
 
-// maxSteps bounds the search for one page.
+// maxSteps bounds the search for one page, some tens of milliseconds.
 const maxSteps = 20_000
 
 // List intersects the indexes that the filter names, by seeking in turn in each of them behind the place that the last
@@ -146,7 +146,7 @@ func (m messages) List(f store.Filter, c store.Cursor, n int) ([]store.Recipient
 	sources := m.sources(f)
 	var rows []store.Recipient
 	for steps, agreed, i := 0, 0, 0; ; i = (i + 1) % len(sources) {
-		if steps++; steps > maxSteps {
+		if steps++; steps > m.t.store.steps {
 			return rows, cursorAt(at[:]), nil
 		}
 		found, ok := sources[i].seek(at)

@@ -31,6 +31,7 @@ type Store struct {
 	log    *slog.Logger
 	commit *committer
 	wake   *wake
+	steps  int // bound of the search for one page of a filtered list
 }
 
 var _ store.Store = (*Store)(nil)
@@ -56,7 +57,7 @@ func Open(c Config) (*Store, error) {
 		db.Close()
 		return nil, fmt.Errorf("open blobs: %w", err)
 	}
-	s := &Store{db: db, blobs: blobs, log: c.Log, wake: newWake(c.Now)}
+	s := &Store{db: db, blobs: blobs, log: c.Log, wake: newWake(c.Now), steps: maxSteps}
 	s.commit = startCommitter(db, last, s)
 	return s, nil
 }
