@@ -146,7 +146,7 @@ func displayName(text, comment string) string {
 	if name == "" {
 		name = strings.TrimSpace(comment)
 	}
-	return strings.Join(strings.Fields(Decode(name)), " ")
+	return clip(strings.Join(strings.Fields(Decode(name)), " "), maxName)
 }
 
 // unquotePhrase removes quotes and the backslashes inside them.

@@ -42,7 +42,10 @@ const (
 
 // NewCard makes the card of a message from its header and the index of its parts.
 func NewCard(h Header, parts []Part) Card {
-	c := Card{References: h.MessageIDs("References"), Parts: parts}
+	c := Card{Parts: parts}
+	for _, id := range h.MessageIDs("References") {
+		c.References = append(c.References, cleanLine(validText(id)))
+	}
 	c.From, _ = h.Addresses("From")
 	c.ReplyTo, _ = h.Addresses("Reply-To")
 	c.To, _ = h.Addresses("To")
@@ -65,7 +68,7 @@ func (c *Card) first(ids []string) string {
 	if len(ids) == 0 || len(ids[0]) > maxID {
 		return ""
 	}
-	return validText(ids[0])
+	return cleanLine(validText(ids[0]))
 }
 
 func parseDate(s string) time.Time {

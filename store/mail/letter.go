@@ -36,7 +36,8 @@ type Attachment struct {
 	Body io.Reader
 }
 
-// Render writes the whole message: CRLF lines of at most 76 characters, ASCII only, unless an address needs SMTPUTF8.
+// Render writes the whole message: CRLF lines of at most 76 characters, unless an address or id is longer, and ASCII
+// only, unless an address needs SMTPUTF8.
 // Attachments are streamed. Errors are those of w, of an attachment or of More.
 func (l Letter) Render(w io.Writer) error {
 	out := &letterWriter{w: w}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/base64"
 	"io"
+	"slices"
 	"strings"
 )
 
@@ -122,7 +123,7 @@ func (d *base64Decoder) push(dst, p []byte) []byte {
 // decodeGroups decodes what of a clean line is whole groups and returns the rest; of another line it decodes nothing.
 func decodeGroups(dst, line []byte) (decoded, rest []byte) {
 	n := len(bytes.TrimRight(line, "\r\n")) / 4 * 4
-	dst = grow(dst, n/4*3)
+	dst = slices.Grow(dst, n/4*3)
 	m, err := base64.StdEncoding.Decode(dst[len(dst):cap(dst)], line[:n])
 	if err != nil || m != n/4*3 {
 		return dst, line
@@ -159,13 +160,6 @@ func (d *base64Decoder) flush(dst []byte) []byte {
 	}
 	d.n = 0
 	return dst
-}
-
-func grow(b []byte, n int) []byte {
-	if cap(b)-len(b) >= n {
-		return b
-	}
-	return append(make([]byte, 0, len(b)+n), b...)
 }
 
 // maxBlanks is how many blanks quotedDecoder holds back to see whether they end a line; more are content.
