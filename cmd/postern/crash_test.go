@@ -22,7 +22,8 @@ func TestI2KillNineLosesNothing(t *testing.T) {
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
 	rnd := rand.New(rand.NewPCG(seed, 0))
-	tr := newTrial(t, "\nrelay: {routes: [{domains: [\"*\"], host: \"NEXT\", tls: none}], retry: [200ms]}\n")
+	tr := newTrial(t, "")
+	tr.retry = "200ms"
 	load := &crashLoad{tr: tr}
 	for range crashRounds {
 		tr.start()

@@ -52,6 +52,7 @@ type trial struct {
 	next    string // address of the mail server behind it
 	capture *demo.Capture
 	extra   string // more configuration
+	retry   string // relay.retry
 	env     []string
 	cmd     *exec.Cmd
 	log     *lockedBuffer
@@ -90,7 +91,7 @@ func newTrial(t testing.TB, extra string) *trial {
 	t.Helper()
 	tr := &trial{
 		t: t, dir: t.TempDir(), smtp: freeAddr(t), site: freeAddr(t), ops: freeAddr(t), capture: demo.NewCapture(1 << 20),
-		extra: extra, log: &lockedBuffer{},
+		extra: extra, retry: "1m, 2m", log: &lockedBuffer{},
 	}
 	tr.next = tr.serveCapture(tr.capture)
 	t.Cleanup(func() {
@@ -132,7 +133,7 @@ hostname: gateway.example.org
 data_dir: %[1]s/data
 organization: {name: Example County Council, short_name: the council, domains: [example.org], support: {desk: ICT Desk, phone: "01632 960 626"}, postal_address: "County Hall, Exampleton"}
 smtp: {listen: ["%[2]s"]}
-relay: {routes: [{domains: ["*"], host: "%[3]s", tls: none}]}
+relay: {routes: [{domains: ["*"], host: "%[3]s", tls: none}], retry: [%[6]s]}
 pickup: {listen: "%[4]s", url: "http://%[4]s"}
 admin: {listen: ""}
 ops: {listen: "%[5]s"}
@@ -144,7 +145,7 @@ func (tr *trial) configPath() string { return filepath.Join(tr.dir, "postern.yam
 
 func (tr *trial) writeConfig() {
 	tr.t.Helper()
-	text := fmt.Sprintf(trialConfig, tr.dir, tr.smtp, tr.next, tr.site, tr.ops) + tr.extra
+	text := fmt.Sprintf(trialConfig, tr.dir, tr.smtp, tr.next, tr.site, tr.ops, tr.retry) + tr.extra
 	if err := os.WriteFile(tr.configPath(), []byte(text), 0o600); err != nil {
 		tr.t.Fatal(err)
 	}
