@@ -39,20 +39,13 @@ func (j *job) unhold() {
 	j.mu.Lock()
 	j.held = nil
 	j.extend.Stop()
-	if j.letGo != nil {
-		j.letGo.Stop()
+	for _, t := range []*time.Timer{j.letGo, j.writeSoon} {
+		if t != nil {
+			t.Stop()
+		}
 	}
 	j.mu.Unlock()
 	j.keepers.Wait()
-}
-
-// release stops keeping the leases of items that were written.
-func (j *job) release(results []result) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	for _, res := range results {
-		delete(j.held, res.item.Key)
-	}
 }
 
 // extendLeases moves the ends of the leases that are still held. One that is lost is left to whoever has it: its
@@ -86,30 +79,23 @@ func (j *job) extendLeases() {
 
 // startPatience lets go of what is still to do when the job has not come to it in time: one slow message must not hold
 // up those behind it (I5).
-func (j *job) startPatience(ctx context.Context) {
+func (j *job) startPatience() {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if j.letGo == nil && len(j.todo) > 0 {
-		j.letGo = time.AfterFunc(j.cfg.Limits.Patience, func() { j.keeper(func() { j.letOthers(ctx) }) })
+		j.letGo = time.AfterFunc(j.cfg.Limits.Patience, func() { j.keeper(j.letOthers) })
 	}
 }
 
 // letOthers gives back what was not begun, for other connections to take.
-func (j *job) letOthers(ctx context.Context) {
-	rest := j.takeRest()
-	if len(rest) == 0 {
-		return
-	}
-	other := &job{Runner: j.Runner, hop: j.hop, domain: j.domain, at: j.at}
-	other.giveBack(ctx, rest, answer{stage: stageMail, status: "4.3.2", text: "let go: the message before takes long"})
+func (j *job) letOthers() {
+	j.giveBack(j.takeRest(), answer{stage: stageMail, status: "4.3.2", text: "let go: the message before takes long"}, via{})
 	j.mu.Lock()
-	for _, p := range rest {
-		for _, item := range p.items {
-			delete(j.held, item.Key)
-		}
-	}
+	next := j.next
 	j.mu.Unlock()
-	j.tell(func() { j.wake(j.domain.name, other.next) })
+	if !next.IsZero() {
+		j.tell(func() { j.wake(j.domain.name, next) })
+	}
 }
 
 // setTodo sets what is to be delivered.

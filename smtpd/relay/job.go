@@ -22,17 +22,18 @@ type job struct {
 	failure *hopError
 	next    time.Time // earliest time at which something that was given back is due
 
-	told    bool      // the claim was told of
-	at      time.Time // when it was made
-	results []result  // not written yet
-	since   time.Time // when the first of them came
+	told bool      // the claim was told of
+	at   time.Time // when it was made
 
-	mu      sync.Mutex
-	todo    []*parcel
-	held    map[store.RcptKey]bool
-	letGo   *time.Timer
-	extend  *time.Timer
-	keepers sync.WaitGroup
+	ctx       context.Context // of Run
+	mu        sync.Mutex      // guards what follows, next, and results
+	todo      []*parcel
+	results   []result               // not written yet
+	held      map[store.RcptKey]bool // leases; nil before and after the work
+	writeSoon *time.Timer
+	letGo     *time.Timer
+	extend    *time.Timer
+	keepers   sync.WaitGroup // what timers started
 }
 
 // claim is what claiming says about a domain.
@@ -45,11 +46,9 @@ type claim struct {
 	err   error
 }
 
-// settleAfter is how long results wait for others, to be written together.
-const settleAfter = 50 * time.Millisecond
-
 // run is the life of a job.
 func (j *job) run(ctx context.Context) {
+	j.ctx = ctx
 	defer func() { j.tell(func() { j.ended(j) }) }()
 	defer j.survive(ctx)
 	c := j.claim(ctx)
@@ -67,22 +66,19 @@ func (j *job) run(ctx context.Context) {
 	parcels := gather(c.items, j.cfg.Limits.PerMail)
 	if err := j.load(context.WithoutCancel(ctx), parcels); err != nil {
 		j.cfg.Log.ErrorContext(ctx, "queue items not read", "event", "claim", "domain", j.domain.name, "error", err)
-		j.giveBack(ctx, parcels, j.localFault(err))
+		j.giveBack(parcels, j.localFault(err), via{})
 		return
 	}
 	j.setTodo(parcels)
 	for p := j.takeNext(ctx); p != nil; p = j.takeNext(ctx) {
 		j.deliver(ctx, p)
-		if len(j.results) > 0 && time.Since(j.since) > settleAfter {
-			j.write(ctx)
-		}
 	}
-	j.write(ctx)
-	why := answer{stage: stageConnect, status: "4.3.2", text: "not begun before the drain"}
+	j.write()
+	why, v := answer{stage: stageConnect, status: "4.3.2", text: "not begun before the drain"}, via{}
 	if j.failure != nil {
-		why = j.failure.answer
+		why, v.host = j.failure.answer, j.failure.host
 	}
-	j.giveBack(ctx, j.takeRest(), why)
+	j.giveBack(j.takeRest(), why, v)
 }
 
 // survive ends a job that ran into a fault of the program; its items come back when their lease ends.
@@ -137,12 +133,13 @@ func (j *job) localFault(err error) answer {
 // deliver sends one parcel and keeps its results.
 func (j *job) deliver(ctx context.Context, p *parcel) {
 	if j.hop.route == nil {
-		j.keep(p, p.items, answer{stage: stageMail, status: "5.4.4", text: "no route to this domain", permanent: true}, via{})
+		none := answer{stage: stageMail, status: "5.4.4", text: "no route to this domain", permanent: true}
+		j.keep(j.answered(p, p.items, none, via{}))
 		return
 	}
 	bad, err := j.open(ctx, p, j.hop.route.Stamp)
 	if err != nil {
-		j.keep(p, p.items, j.unopened(err), via{})
+		j.keep(j.answered(p, p.items, j.unopened(err), via{}))
 		return
 	}
 	p.items = j.setAside(p, bad)
@@ -150,15 +147,15 @@ func (j *job) deliver(ctx context.Context, p *parcel) {
 		s, failure := j.ready(ctx)
 		if failure != nil {
 			j.failure = failure
-			j.keepReturned(p, failure.answer)
+			j.keep(j.untried(p, failure.answer, via{host: failure.host}))
 			return
 		}
 		if p.item().NeedTLS && !s.safe() {
 			wait := answer{stage: stageTLS, status: "4.7.10", text: "message needs TLS, next hop has none"}
-			j.keep(p, p.items, wait, j.via(s))
+			j.keep(j.answered(p, p.items, wait, j.via(s)))
 			return
 		}
-		j.startPatience(ctx)
+		j.startPatience()
 		out := transact(s, p, j.hop.route)
 		if !out.stale {
 			j.keepAll(p, out)
@@ -184,11 +181,14 @@ func (j *job) setAside(p *parcel, bad map[store.RcptKey]error) []store.QueueItem
 	}
 	var good []store.QueueItem
 	for _, item := range p.items {
-		if err := bad[item.Key]; err != nil {
-			j.keep(p, []store.QueueItem{item}, j.unopened(damage{err}), via{})
+		err := bad[item.Key]
+		if err == nil {
+			good = append(good, item)
 			continue
 		}
-		good = append(good, item)
+		alone := *p
+		alone.items, alone.content = []store.QueueItem{item}, nil
+		j.keep(j.answered(&alone, alone.items, j.unopened(damage{err}), via{}))
 	}
 	return good
 }

@@ -1,7 +1,6 @@
 package relay
 
 import (
-	"context"
 	"slices"
 	"time"
 
@@ -40,18 +39,26 @@ func (j *job) via(s *session) via {
 	return v
 }
 
-// keep notes the same answer for some items of a parcel.
-func (j *job) keep(p *parcel, items []store.QueueItem, a answer, v via) {
+// answered makes results of the same answer for some items of a parcel.
+func (j *job) answered(p *parcel, items []store.QueueItem, a answer, v via) []result {
 	now := j.cfg.Now()
-	if len(j.results) == 0 {
-		j.since = time.Now()
-	}
 	v.route = j.hop.name
-	for _, item := range items {
-		j.results = append(j.results, result{
-			item: item, p: p, answer: a, how: j.judge(item, a, now), via: v, at: now, wait: j.at.Sub(item.Arrived),
-		})
+	out := make([]result, len(items))
+	for i, item := range items {
+		out[i] = result{item: item, p: p, answer: a, how: j.judge(item, a, now), via: v, at: now, wait: j.at.Sub(item.Arrived)}
 	}
+	return out
+}
+
+// untried makes results for a parcel whose attempt does not count.
+func (j *job) untried(p *parcel, why answer, v via) []result {
+	out := j.answered(p, p.items, why, v)
+	for i := range out {
+		if out[i].how == Deferred {
+			out[i].how = Returned
+		}
+	}
+	return out
 }
 
 // keepAll notes what a transaction came to and puts what it could not offer back in front.
@@ -61,48 +68,84 @@ func (j *job) keepAll(p *parcel, out outcome) {
 	if out.broken {
 		j.dropSession()
 	}
+	var all []result
 	var rest []store.QueueItem
 	for i, item := range p.items {
 		if slices.Contains(out.rest, i) {
 			rest = append(rest, item)
 			continue
 		}
-		j.keep(p, []store.QueueItem{item}, out.answers[i], v)
-		j.cutShort()
+		all = append(all, j.answered(p, []store.QueueItem{item}, out.answers[i], v)...)
+	}
+	if j.cut.Err() != nil {
+		cutShort(all)
 	}
 	if len(rest) > 0 {
 		again := *p
 		again.items, again.content = rest, nil
 		j.putFirst(&again)
 	}
+	j.keep(all)
 }
 
-// cutShort gives the last result its attempt back when the connection was cut by our own end and surely nothing
-// arrived.
-func (j *job) cutShort() {
-	last := &j.results[len(j.results)-1]
-	if j.cut.Err() != nil && last.how == Deferred && last.answer.code == 0 && !last.answer.duplicate {
-		last.how = Returned
-	}
-}
-
-// keepReturned notes that a parcel was not tried: its attempt does not count.
-func (j *job) keepReturned(p *parcel, why answer) {
-	n := len(j.results)
-	j.keep(p, p.items, why, via{host: j.failedHost()})
-	for i := range j.results[n:] {
-		res := &j.results[n+i]
-		if res.how == Deferred {
-			res.how = Returned
+// cutShort gives attempts back that our own end cut, where surely nothing arrived.
+func cutShort(results []result) {
+	for i := range results {
+		if a := results[i].answer; results[i].how == Deferred && a.code == 0 && !a.duplicate {
+			results[i].how = Returned
 		}
 	}
 }
 
-func (j *job) failedHost() string {
-	if j.failure != nil {
-		return j.failure.host
+// settleAfter is how long results wait for others, to be written together.
+const settleAfter = 50 * time.Millisecond
+
+// keep notes results. They are written with others, but soon: also while the next message takes long.
+func (j *job) keep(results []result) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if len(j.results) == 0 {
+		j.writeSoon = time.AfterFunc(settleAfter, func() { j.keeper(j.write) })
 	}
-	return ""
+	j.results = append(j.results, results...)
+}
+
+// write commits the results so far.
+func (j *job) write() {
+	j.mu.Lock()
+	results := j.results
+	j.results = nil
+	if j.writeSoon != nil {
+		j.writeSoon.Stop()
+	}
+	j.mu.Unlock()
+	j.writeNow(results)
+}
+
+// writeNow commits results and lets go of what belongs to them.
+func (j *job) writeNow(results []result) {
+	if len(results) == 0 {
+		return
+	}
+	next := j.settle(j.ctx, results)
+	closeAll(results)
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if !next.IsZero() && (j.next.IsZero() || next.Before(j.next)) {
+		j.next = next
+	}
+	for _, res := range results {
+		delete(j.held, res.item.Key)
+	}
+}
+
+// giveBack writes parcels back untried.
+func (j *job) giveBack(parcels []*parcel, why answer, v via) {
+	var all []result
+	for _, p := range parcels {
+		all = append(all, j.untried(p, why, v)...)
+	}
+	j.writeNow(all)
 }
 
 // judge turns an answer into what becomes of the item (MAIL 8.1, 8.2): it ends by a permanent answer or by age.
@@ -124,27 +167,4 @@ func (res result) status() string {
 		return "5.4.7"
 	}
 	return res.answer.status
-}
-
-// giveBack writes parcels back untried, their attempt not counted.
-func (j *job) giveBack(ctx context.Context, parcels []*parcel, why answer) {
-	for _, p := range parcels {
-		j.keepReturned(p, why)
-	}
-	j.write(ctx)
-}
-
-// write commits the results so far.
-func (j *job) write(ctx context.Context) {
-	if len(j.results) == 0 {
-		return
-	}
-	results := j.results
-	j.results = nil
-	next := j.settle(ctx, results)
-	if !next.IsZero() && (j.next.IsZero() || next.Before(j.next)) {
-		j.next = next
-	}
-	closeAll(results)
-	j.release(results)
 }
