@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -54,6 +55,7 @@ type trial struct {
 	extra   string // more configuration
 	retry   string // relay.retry
 	env     []string
+	wrap    []string // program that the gateway runs under, with its arguments
 	cmd     *exec.Cmd
 	log     *lockedBuffer
 	exited  chan error
@@ -179,7 +181,8 @@ func (tr *trial) launch() {
 		tr.t.Fatal(err)
 	}
 	tr.writeConfig()
-	tr.cmd = exec.Command(path, "serve", "--config", tr.configPath())
+	args := append(slices.Clone(tr.wrap), path, "serve", "--config", tr.configPath())
+	tr.cmd = exec.Command(args[0], args[1:]...)
 	tr.cmd.Env = append(os.Environ(), tr.env...)
 	tr.cmd.Stdout, tr.cmd.Stderr = tr.log, tr.log
 	if err := tr.cmd.Start(); err != nil {
