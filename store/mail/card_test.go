@@ -110,6 +110,8 @@ func TestCardDates(t *testing.T) {
 		{"Tue, 9 Jun 2026 10:42:07 +0100", time.Date(2026, 6, 9, 9, 42, 7, 0, time.UTC)},
 		{"9 Jun 2026 10:42 +0100 (BST)", time.Date(2026, 6, 9, 9, 42, 0, 0, time.UTC)},
 		{"Tue,  9 Jun 2026\r\n 10:42:07 GMT", time.Date(2026, 6, 9, 10, 42, 7, 0, time.UTC)},
+		{"Tue, 9 Jun 2026 10:42:07 +2430", time.Date(2026, 6, 8, 10, 12, 7, 0, time.UTC)}, // no zone that JSON can hold
+		{"Tue, 9 Jun 0000 10:42:07 +0000", time.Time{}},
 		{"yesterday", time.Time{}},
 		{"", time.Time{}},
 	}

@@ -30,16 +30,16 @@ func DecodeCharset(r io.Reader, charset string) io.Reader {
 	return transform.NewReader(r, charsetDecoder(charset))
 }
 
-// decodeText is DecodeCharset on a short text. ok is false when something in it could not be read.
-func decodeText(b []byte, charset string) (text string, ok bool) {
+// decodeText is DecodeCharset on a short text.
+func decodeText(b []byte, charset string) string {
 	if isUTF8(charsetName(charset)) && utf8.Valid(b) {
-		return string(b), true
+		return string(b)
 	}
 	out, _, err := transform.Bytes(charsetDecoder(charset), b)
 	if err != nil {
-		return latin1(b), false
+		return latin1(b)
 	}
-	return string(out), !strings.ContainsRune(string(out), utf8.RuneError) && !isUTF8(charsetName(charset))
+	return string(out)
 }
 
 func latin1(b []byte) string {

@@ -155,3 +155,31 @@ func TestNewMessageID(t *testing.T) {
 		t.Errorf("%s, %s", a, b)
 	}
 }
+
+func TestEncrypted(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		in   string
+		want bool
+	}{
+		{"multipart/encrypted; protocol=\"application/pgp-encrypted\"; boundary=b", true},
+		{"application/pkcs7-mime; smime-type=enveloped-data; name=smime.p7m", true},
+		{"Application/X-PKCS7-MIME; SMIME-Type=\"authEnveloped-data\"", true},
+		{"application/pkcs7-mime; smime-type=signed-data", false},
+		{"application/pkcs7-mime; name=smime.p7m", false}, // may be signed only
+		{"multipart/signed; boundary=b", false},
+		{"", false},
+	}
+	for _, tt := range tests {
+		if got := header("Content-Type: " + tt.in).Encrypted(); got != tt.want {
+			t.Errorf("%s: %v", tt.in, got)
+		}
+	}
+}
+
+func TestNormaliseSubject(t *testing.T) {
+	t.Parallel()
+	if got := NormaliseSubject(" \u200bＲｅ：\u00a0 a\u00adb \t c "); got != "Re: ab c" {
+		t.Errorf("got %q", got)
+	}
+}

@@ -129,8 +129,7 @@ func decodeExtended(v string, encoded bool) string {
 	if len(parts) == 3 {
 		charset, v = parts[0], parts[2]
 	}
-	text, _ := decodeText(unpercent(v), charset)
-	return cleanLine(text)
+	return cleanLine(decodeText(unpercent(v), charset))
 }
 
 func unpercent(s string) []byte {

@@ -155,8 +155,7 @@ func decodeJoined(words []word, charset string) string {
 	if len(octets) == 0 {
 		return rawWords(words)
 	}
-	text, _ := decodeText(octets, charset)
-	return text
+	return decodeText(octets, charset)
 }
 
 // rawWords stands for words that decode to nothing; empty ones are nothing.
