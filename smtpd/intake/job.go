@@ -104,7 +104,7 @@ func (j *job) read(tx store.Tx) (f facts, err error) {
 			return f, err
 		}
 	}
-	if f.sender, _, err = statusOf(tx, j.author); err != nil {
+	if f.sender, err = senderStatus(tx, j.author); err != nil {
 		return f, err
 	}
 	for i, r := range j.env.Rcpts {
@@ -114,6 +114,15 @@ func (j *job) read(tx store.Tx) (f facts, err error) {
 	}
 	f.thread, err = tx.Threads().Sealed(j.threadIDs())
 	return f, err
+}
+
+// senderStatus is an author's status as a sender: somebody who only registered to read mail is not an invited one (B2).
+func senderStatus(tx store.Tx, k store.AddressKey) (store.Status, error) {
+	status, a, err := statusOf(tx, k)
+	if err == nil && !a.Member && status != store.StatusDisabled {
+		status = store.StatusNone
+	}
+	return status, err
 }
 
 func statusOf(tx store.Tx, k store.AddressKey) (store.Status, store.Account, error) {
