@@ -39,7 +39,7 @@ func TestExactSizeOfContent(t *testing.T) {
 					p.want("250 2.0.0 Ok: queued as ")
 					continue
 				}
-				p.refused("552 5.3.4 Message exceeds 1048576 bytes (ref ")
+				p.refused("552 5.3.4 Message exceeds 131072 bytes (ref ")
 				if chunked { // go-smtp may mix up what follows, so the guard has closed
 					p.wantEnd()
 					p = map[string]func() *caller{"clear": func() *caller { return f.clear(0) }, "starttls": func() *caller { return f.starttls(0) }, "implicit": f.implicit}[name]()
@@ -85,7 +85,7 @@ func TestReadErrorsOfTheBodyAreReplies(t *testing.T) {
 	}{
 		"bare LF":         {send: "DATA\r\na\nb\r\n.\r\n", reply: "550 5.6.0 Bare CR, LF or NUL in message"},
 		"bare LF, chunks": {send: "BDAT 5\r\nabc\r\nBDAT 4 LAST\r\na\nb\n", reply: "550 5.6.0 Bare CR, LF or NUL in message"},
-		"too large":       {send: "DATA\r\n" + exactly(testLimit+5) + ".\r\n", reply: "552 5.3.4 Message exceeds 1048576 bytes"},
+		"too large":       {send: "DATA\r\n" + exactly(testLimit+5) + ".\r\n", reply: "552 5.3.4 Message exceeds 131072 bytes"},
 		"no CRLF":         {send: "BDAT 5 LAST\r\nabcde", reply: "550 5.6.0 Message does not end with CRLF"},
 		"cut":             {send: "DATA\r\nabcde\r\n", cut: true, reply: "421 4.4.2 Connection lost"},
 		"cut, chunk":      {send: "BDAT 9 LAST\r\nabcde\r\n", cut: true, reply: "421 4.4.2 Connection lost"},
@@ -150,7 +150,7 @@ func TestRefusalsOfTheBackend(t *testing.T) {
 					p.ask("RCPT TO:<refused@y.example>", tc.reply)
 					p.ask("DATA", "354")
 					readFirst <- read
-					p.send(letter + exactly(500_000) + ".\r\n")
+					p.send(letter + exactly(100_000) + ".\r\n")
 					p.refused(tc.reply)
 				}
 				p.begin()

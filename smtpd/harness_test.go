@@ -31,7 +31,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-const testLimit = 1 << 20
+const testLimit = 1 << 17
 
 // accepted is what the backend took.
 type accepted struct {

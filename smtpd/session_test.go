@@ -304,7 +304,7 @@ func TestAnnouncedSize(t *testing.T) {
 		p.ask(fmt.Sprintf("MAIL FROM:<a@x.example> SIZE=%d", testLimit), "250")
 		p.ask("RSET", "250")
 		for _, size := range []int64{testLimit + 1, testLimit + 2, 1 << 32, 1 << 40} {
-			p.ask(fmt.Sprintf("MAIL FROM:<a@x.example> SIZE=%d", size), "552 5.3.4 Message exceeds 1048576 bytes (ref ")
+			p.ask(fmt.Sprintf("MAIL FROM:<a@x.example> SIZE=%d", size), "552 5.3.4 Message exceeds 131072 bytes (ref ")
 		}
 	}
 }

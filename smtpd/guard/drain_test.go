@@ -171,3 +171,24 @@ func TestFailedListenerEndsRun(t *testing.T) {
 		t.Fatal("the other listener is still open")
 	}
 }
+
+// TestDrainDuringAccept: a connection that Drain has not seen yet ends all the same.
+func TestDrainDuringAccept(t *testing.T) {
+	t.Parallel()
+	var g atomic.Pointer[Guard]
+	f := start(t, func(c *Config) {
+		c.Hooks.Opened = func(c *Conn) {
+			if c.Listener().TLS {
+				g.Load().Drain()
+			}
+		}
+	})
+	g.Store(f.g)
+	busy := f.client("clear")
+	busy.begin()
+	f.connect(1).wantEnd() // it never says anything
+	busy.send("RSET\r\n")
+	busy.want("250")
+	busy.want(closingReply)
+	<-f.g.Drained()
+}
