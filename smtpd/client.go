@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"postern/smtpd/guard"
@@ -18,7 +19,16 @@ const resolveTimeout = 5 * time.Second
 // peer is what is known of a client before it speaks. It stays with the connection across STARTTLS.
 type peer struct {
 	class   store.ClientClass
-	resolve func() string // looks the name up once and waits for it
+	resolve func() string          // looks the name up once and waits for it
+	name    atomic.Pointer[string] // what resolve found, once it has
+}
+
+// rdns is the verified name as far as it is known by now.
+func (p *peer) rdns() string {
+	if name := p.name.Load(); name != nil {
+		return *name
+	}
+	return ""
 }
 
 // class is the guard's question: what may connections from addr cost.
@@ -73,7 +83,9 @@ func (s *Server) newPeer(c *guard.Conn) *peer {
 		p.resolve = sync.OnceValue(func() string {
 			ctx, cancel := context.WithTimeout(s.ctx, resolveTimeout)
 			defer cancel()
-			return printable(s.cfg.Resolve(ctx, addr))
+			name := printable(s.cfg.Resolve(ctx, addr))
+			p.name.Store(&name)
+			return name
 		})
 	}
 	return p
@@ -83,7 +95,7 @@ func (s *Server) newPeer(c *guard.Conn) *peer {
 func (s *session) client() store.Client {
 	c := store.Client{
 		Conn: s.conn.ID(), Listener: s.conn.Listener().Name, Class: s.peer.class, Helo: s.smtp.Hostname(),
-		User: s.user, ESMTP: s.conn.ESMTP(),
+		RDNS: s.peer.rdns(), User: s.user, ESMTP: s.conn.ESMTP(),
 	}
 	if addr := s.conn.Remote(); addr.IsValid() {
 		c.IP = addr.String()

@@ -22,7 +22,7 @@ func (s *session) logConnect() {
 	s.logged = true
 	c := s.client()
 	s.srv.cfg.Log.Info("connect", "conn", c.Conn, "listener", c.Listener, "client_ip", c.IP, "source", c.Class,
-		"helo", printable(c.Helo), "tls", c.TLS, "tls_cipher", c.Cipher, "client_cert", fingerprint(s.conn))
+		"rdns", c.RDNS, "helo", printable(c.Helo), "tls", c.TLS, "tls_cipher", c.Cipher, "client_cert", fingerprint(s.conn))
 }
 
 // fingerprint names the certificate that the client showed, by SHA-256.
@@ -56,7 +56,7 @@ func (s *session) message(o outcome) []any {
 		body = "8bitmime"
 	}
 	return []any{"conn", o.env.Client.Conn, "msg", o.env.ID, "from", from, "size", o.body.n, "rcpts", len(o.env.Rcpts),
-		"body", body, "smtputf8", o.env.UTF8, "envid", o.env.EnvID, "rdns", o.env.Client.RDNS,
+		"body", body, "smtputf8", o.env.UTF8, "envid", o.env.EnvID,
 		"auth_user", o.env.Client.User, "took_ms", o.took.Milliseconds()}
 }
 

@@ -75,6 +75,7 @@ var wordings = []wording{
 	{"AUTH", 502, "5.5.4", guard.Reply{Code: 501, Status: "5.5.4", Text: "AUTH needs a mechanism"}},
 	{"EHLO", 501, "", guard.Reply{Code: 501, Status: "5.5.4", Text: "Domain or address literal required"}},
 	{"HELO", 501, "", guard.Reply{Code: 501, Status: "5.5.4", Text: "Domain or address literal required"}},
+	{"LHLO", 500, "", guard.Reply{Code: 500, Status: "5.5.1", Text: "This is not an LMTP server"}},
 	{"", 500, "5.5.1", guard.Reply{Code: 421, Status: "4.7.0", Text: "Too many errors"}},
 	{"", 502, "5.5.1", guard.Reply{Code: 503, Status: "5.5.1", Text: "Bad sequence of commands"}},
 	{"", 500, "5.5.2", guard.Reply{Code: 500, Status: "5.5.2", Text: "Command not recognized"}},

@@ -128,6 +128,9 @@ func TestReverseNameIsInTheEnvelope(t *testing.T) {
 	if got := f.b.messages()[0].env.Client.RDNS; got != "client??.example" {
 		t.Fatalf("name %q", got)
 	}
+	if c := f.log.events(t, "connect"); len(c) != 1 || c[0]["rdns"] != "client??.example" {
+		t.Fatalf("log %v", c)
+	}
 	if len(calls) != 1 || (<-calls).String() != "127.0.0.1" {
 		t.Fatal("one look-up per connection")
 	}

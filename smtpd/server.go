@@ -66,7 +66,7 @@ type Config struct {
 
 	MaxSize       int64         // octets of a message; exactly as many are accepted
 	MaxRcpts      int           // of a transaction; 1,000
-	Caps          Caps          //
+	Caps          Caps          // on connections
 	ReadTimeout   time.Duration // without an octet from the client; 5 min
 	WriteTimeout  time.Duration // without the client taking an octet; 5 min
 	LingerTimeout time.Duration // swallowing input after a refusal that ends the connection; 10 s

@@ -100,6 +100,7 @@ func (s *session) current() *transaction {
 
 // Mail begins a transaction.
 func (s *session) Mail(from string, opts *smtp.MailOptions) error {
+	s.peer.resolve() // for log, envelope and trace field
 	s.logConnect()
 	tx, err := s.begin(from, opts)
 	if err != nil {
@@ -125,14 +126,16 @@ func (s *session) begin(from string, opts *smtp.MailOptions) (*transaction, erro
 	if err := s.srv.cfg.Ready(); err != nil {
 		return nil, err
 	}
-	if err := s.srv.cfg.Room(s.srv.announced.Load() + opts.Size); err != nil {
+	size := opts.Size
+	if s.client().Class == store.ClientStranger {
+		size = 0 // it can send nothing, and must not keep room from those who can
+	}
+	if err := s.srv.cfg.Room(s.srv.announced.Load() + size); err != nil {
 		return nil, err
 	}
 	at := s.srv.cfg.Now().UTC().Truncate(time.Millisecond)
-	client := s.client()
-	client.RDNS = s.peer.resolve()
-	return &transaction{announced: opts.Size, env: store.Envelope{
-		ID: store.NewMessageID(at), At: at, Client: client, From: sender, Ret: store.Ret(opts.Return), EnvID: opts.EnvelopeID,
+	return &transaction{announced: size, env: store.Envelope{
+		ID: store.NewMessageID(at), At: at, Client: s.client(), From: sender, Ret: store.Ret(opts.Return), EnvID: opts.EnvelopeID,
 		Size: opts.Size, UTF8: opts.UTF8, EightBit: opts.Body == smtp.Body8BitMIME,
 	}}, nil
 }

@@ -213,6 +213,7 @@ func TestSequenceOfCommands(t *testing.T) {
 	if c := f.b.messages()[1].env.Client; !c.ESMTP || c.Helo != "other.example" {
 		t.Fatalf("client %+v", c)
 	}
+	p.ask("LHLO client.example", "500 5.5.1 This is not an LMTP server")
 	p.ask("HELP", "502 5.5.1 Command not implemented")
 	p.ask("XYZZ", "500 5.5.2 Command not recognized")
 	p.ask("MAIL FROM:<a@x.example> FOO=BAR", "555 5.5.4")
@@ -331,6 +332,21 @@ func TestRoomIsReservedWhileATransactionIsOpen(t *testing.T) {
 	second.ask("QUIT", "221")
 	second.wantEnd()
 	first.ask("MAIL FROM:<a@x.example> SIZE=1000", "250")
+}
+
+func TestStrangersReserveNoRoom(t *testing.T) {
+	t.Parallel()
+	asked := make(chan int64, 10)
+	f := start(t, func(c *Config) {
+		c.Trusted = nil
+		c.Room = func(n int64) error { asked <- n; return nil }
+	})
+	for range 2 {
+		f.clear(0).ask("MAIL FROM:<a@x.example> SIZE=1000", "250")
+		if n := <-asked; n != 0 {
+			t.Fatalf("%d octets reserved", n)
+		}
+	}
 }
 
 func TestStoreThatIsNotReady(t *testing.T) {
