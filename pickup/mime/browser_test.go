@@ -40,7 +40,6 @@ func TestNoBrowserRunsOrFetchesAnything(t *testing.T) {
 func browse(t *testing.T, chromium string, pages []string) (asked []string) {
 	t.Helper()
 	var mu sync.Mutex
-	var host string
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /sample/{n}", func(w http.ResponseWriter, r *http.Request) {
 		var n int
@@ -49,7 +48,7 @@ func browse(t *testing.T, chromium string, pages []string) (asked []string) {
 			return
 		}
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
-		_, _ = fmt.Fprint(w, strings.ReplaceAll(pages[n], "HOST", host))
+		_, _ = fmt.Fprint(w, strings.ReplaceAll(pages[n], "HOST", r.Host))
 	})
 	mux.HandleFunc("GET /all", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
@@ -67,7 +66,6 @@ func browse(t *testing.T, chromium string, pages []string) (asked []string) {
 	})
 	server := httptest.NewServer(mux)
 	defer server.Close()
-	host = strings.TrimPrefix(server.URL, "http://")
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
 	args := []string{"--headless", "--disable-gpu", "--disable-dev-shm-usage", "--virtual-time-budget=5000", "--user-data-dir=" + t.TempDir(), "--dump-dom"}

@@ -183,7 +183,7 @@ func shownText(s string) string {
 	}, s)
 	s = strings.Join(strings.Fields(s), " ")
 	if rs := []rune(s); len(rs) > maxShown {
-		s = string(rs[:maxShown])
+		s = strings.TrimSpace(string(rs[:maxShown]))
 	}
 	return s
 }

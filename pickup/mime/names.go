@@ -23,16 +23,15 @@ func SafeName(p mail.Part) string {
 	if i := strings.LastIndexAny(name, `/\`); i >= 0 {
 		name = name[i+1:]
 	}
-	name = strings.Map(fileRune, norm.NFC.String(strings.ToValidUTF8(name, "")))
+	name = norm.NFC.String(strings.Map(fileRune, strings.ToValidUTF8(name, "")))
 	name = strings.Trim(strings.Join(strings.Fields(name), " "), ". ")
-	name = shorten(name)
+	if isDevice(name) {
+		name = "_" + name
+	}
 	if name == "" {
 		return fallbackName(p)
 	}
-	if isDevice(name) {
-		return "_" + name
-	}
-	return name
+	return shorten(name)
 }
 
 func fileRune(r rune) rune {

@@ -303,3 +303,27 @@ func BenchmarkSanitise1MB(b *testing.B) {
 		sanitised(page)
 	}
 }
+
+func TestEveryAttributeHasOneForm(t *testing.T) {
+	t.Parallel()
+	count := map[string]int{}
+	for _, names := range attributeForms {
+		for name := range strings.FieldsSeq(names) {
+			count[name]++
+		}
+	}
+	listed := globalAttributes
+	for _, own := range elements {
+		listed += " " + own
+	}
+	for name := range strings.FieldsSeq(listed) {
+		if want := 1; name != "href" && name != "src" && name != "style" && count[name] != want {
+			t.Errorf("%s has %d forms", name, count[name])
+		}
+	}
+	for name := range count {
+		if !hasWord(listed, name) {
+			t.Errorf("%s has a form but stands on no element", name)
+		}
+	}
+}

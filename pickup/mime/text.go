@@ -42,9 +42,12 @@ func partText(b Body, p mail.Part) (string, error) {
 		html, err := readHTML(b, p, MaxText)
 		return htmlToText(html), err
 	}
-	text, _, err := readText(b, p, p.Charset, MaxText)
+	text, cut, err := readText(b, p, p.Charset, MaxText)
 	if err != nil {
 		return "", err
+	}
+	if cut {
+		text = cutAtLine(text, len(text))
 	}
 	if params := contentType(b, p); params.is("format", "flowed") {
 		return unflow(text, params.is("delsp", "yes")), nil
