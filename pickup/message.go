@@ -139,7 +139,7 @@ func (s *Site) showMessage(w http.ResponseWriter, r *http.Request, who account.S
 	p.ID, p.Here = id, "inbox"
 	p.attach(o, parts)
 	_, p.MayReply = s.answerTo(o)
-	p.Height = height(len(text), len(parts))
+	p.Height = height(text)
 	return s.show(w, r, http.StatusOK, "message", p)
 }
 
@@ -152,13 +152,19 @@ func hasHTML(parts []mail.Part) bool {
 	return false
 }
 
-// height picks the frame's height from the length of the text; pictures and tables make it longer.
-func height(text, parts int) string {
-	const short, long, some = 600, 1800, 4
+// height picks the frame's height from the lines that the text fills on a wide page.
+func height(text string) string {
+	const wide, short, medium, long = 70, 12, 24, 34
+	lines := 0
+	for line := range strings.SplitSeq(text, "\n") {
+		lines += 1 + len(line)/wide
+	}
 	switch {
-	case text > long || parts > some:
+	case lines > long:
 		return "tall"
-	case text > short:
+	case lines > medium:
+		return "long"
+	case lines > short:
 		return "medium"
 	}
 	return "short"

@@ -2,10 +2,14 @@ package pickup
 
 import (
 	"errors"
+	"hash/fnv"
 	"net/http"
+	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/ccojocar/zxcvbn-go/frequency"
 
 	"postern/pickup/account"
 	"postern/pickup/web"
@@ -26,12 +30,31 @@ type registerPage struct {
 // rules is the list of criteria with what the script needs to tick it while one types (C11).
 type rules struct {
 	Min, Max, Long int
+	Bits           int    // of guesses that a password must need
 	Own            string // words that may not occur, blank between
+	Common         string // hashes of often used passwords, blank between
 	List           []rule
 }
 
 // rule is one line of the list; State is met, unmet, or empty where nothing was typed yet.
 type rule struct{ ID, State string }
+
+// guessBits is 10^10 guesses (KEYS K13) in bits, rounded up.
+const guessBits = 34
+
+// commonHashes are FNV-1a hashes of the often used passwords that are long enough to be chosen. The page's script finds
+// them by these; the words themselves are not fit for a page.
+func commonHashes() string {
+	var hashes []string
+	for _, p := range frequency.Lists["Passwords"].List {
+		if utf8.RuneCountInString(p) >= account.MinPassword {
+			h := fnv.New32a()
+			h.Write([]byte(p))
+			hashes = append(hashes, strconv.FormatUint(uint64(h.Sum32()), 16))
+		}
+	}
+	return strings.Join(hashes, " ")
+}
 
 // same is the criterion of the page itself: both fields hold the same.
 const same = "same"
@@ -40,8 +63,8 @@ func (s *Site) registerForm(r *http.Request, l link) registerPage {
 	about := []string{l.cover.To.String()}
 	p := registerPage{page: s.page(r, account.Signed{}), Link: l.path, To: l.cover.To.String()}
 	p.Path = l.path
-	p.Rules = rules{Min: account.MinPassword, Max: account.MaxPassword, Long: account.LongPassword,
-		Own: strings.Join(s.Accounts.OwnWords(about), " ")}
+	p.Rules = rules{Min: account.MinPassword, Max: account.MaxPassword, Long: account.LongPassword, Bits: guessBits,
+		Own: strings.Join(s.Accounts.OwnWords(about), " "), Common: s.common}
 	for _, c := range s.Accounts.Criteria("", about) {
 		p.Rules.List = append(p.Rules.List, rule{ID: c.ID})
 	}

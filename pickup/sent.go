@@ -93,9 +93,17 @@ func (s *Site) sentMessage(w http.ResponseWriter, r *http.Request, who account.S
 	id := o.Message.ID.String()
 	p := sentMessagePage{letterView: s.letterOf(r, who, o, "/sent/"+id), Text: linked(text), Failed: notDelivered(o.Recipients),
 		Now: r.URL.Query().Get("new") != ""}
-	p.ID, p.Here, p.Expires = id, "sent", o.Message.Expires
+	p.ID, p.Here, p.Expires, p.From = id, "sent", o.Message.Expires, writer(o, p.Me)
 	p.attach(o, parts)
 	return s.show(w, r, http.StatusOK, "sent-message", p)
+}
+
+// writer is who wrote a reply: the From of the letter is the site's, answers go to the writer (MAIL §6).
+func writer(o *message.Opened, me string) person {
+	if len(o.Card.ReplyTo) == 1 {
+		return personOf(o.Card.ReplyTo[0])
+	}
+	return person{Address: me}
 }
 
 func (s *Site) sentPrint(w http.ResponseWriter, r *http.Request, who account.Signed) error {
@@ -104,7 +112,9 @@ func (s *Site) sentPrint(w http.ResponseWriter, r *http.Request, who account.Sig
 		return err
 	}
 	defer o.Close()
-	return s.showPrint(w, r, o, s.letterOf(r, who, o, "/sent/"+o.Message.ID.String()))
+	v := s.letterOf(r, who, o, "/sent/"+o.Message.ID.String())
+	v.From = writer(o, v.Me)
+	return s.showPrint(w, r, o, v)
 }
 
 func (s *Site) sentPart(w http.ResponseWriter, r *http.Request, who account.Signed) error {

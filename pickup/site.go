@@ -15,7 +15,7 @@ import (
 	"postern/pickup/web"
 )
 
-//go:embed templates
+//go:embed templates/*.html
 var templates embed.FS
 
 // Support is the help desk as pages name it. Every field may be empty.
@@ -48,8 +48,8 @@ type Config struct {
 	Organization   Organization
 	Zone           *time.Location
 	ExpireAfter    time.Duration
-	KeepLoggedIn   bool // B11: false: no box, and a posted value counts for nothing
-	Internal       func(domain string) bool // is it the organisation's: only there replies go
+	KeepLoggedIn   bool                     // B11: false: no box, and a posted value counts for nothing
+	Internal       func(domain string) bool // is it the organisation's: only there replies go; nil: every one
 	Limits         Limits
 	Accounts       Accounts
 	Messages       Messages
@@ -71,6 +71,7 @@ const knownFor = 365 * 24 * time.Hour
 type Site struct {
 	Config
 	words    words
+	common   string // hashes for the script of the registration page
 	pages    *web.Pages
 	assets   *web.Assets
 	cookies  web.Cookies
@@ -84,14 +85,14 @@ func New(cfg Config) (*Site, error) {
 	https := cfg.URL != nil && cfg.URL.Scheme == "https"
 	s := &Site{Config: cfg, browsers: web.NewBrowsers(),
 		cookies: web.Cookies{HTTPS: https, Name: "postern"}, console: web.Cookies{HTTPS: https, Name: "postern-console"}}
-	s.limits()
+	s.defaults()
 	var err error
 	s.stack, err = web.New(web.Config{URL: cfg.URL, Aliases: cfg.Aliases, TrustedProxies: cfg.TrustedProxies,
 		LangCookie: s.cookies.Lang(), Catalogue: cfg.Catalogue, Log: cfg.Log, Now: cfg.Now, Fail: s.fail})
 	if err != nil {
 		return nil, err
 	}
-	s.words = newWords(cfg)
+	s.words, s.common = newWords(cfg), commonHashes()
 	if s.assets, err = web.NewAssets(); err != nil {
 		return nil, err
 	}
@@ -103,9 +104,12 @@ func New(cfg Config) (*Site, error) {
 	return s, err
 }
 
-// limits puts in what the configuration left open.
-func (s *Site) limits() {
+// defaults puts in what the configuration left open.
+func (s *Site) defaults() {
 	const files, octets, text = 10, 25 << 20, 256 << 10
+	if s.Internal == nil {
+		s.Internal = func(string) bool { return true }
+	}
 	if s.Limits.Files <= 0 {
 		s.Limits.Files = files
 	}

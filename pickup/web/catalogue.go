@@ -95,13 +95,13 @@ func (c *Catalogue) Text(lang, id string, args ...any) string {
 }
 
 // Plural is Text for a count: one when n is one, else many, or what the language's plural rule says. The count is the
-// first argument of both texts.
+// first argument of both texts, which need not use it.
 func (c *Catalogue) Plural(lang, one, many string, n int, args ...any) string {
 	return format(c.plural(lang, one, many, n), append([]any{n}, args...))
 }
 
 func format(text string, args []any) string {
-	if len(args) == 0 {
+	if len(args) == 0 || !strings.Contains(text, "%") {
 		return text
 	}
 	return fmt.Sprintf(text, args...)

@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// icons are drawn on a 24 by 24 grid with a stroke of 1.8. One icon has one meaning. An entry that begins with ">" is turned around where text runs
-// from right to left.
+// icons are drawn on a 24 by 24 grid with a stroke of 1.8. One icon has one meaning. An entry that begins with ">" is
+// turned around where text runs from right to left.
 func icons(name string) string {
 	switch name {
 	case "arrow":
@@ -115,9 +115,9 @@ func telLink(number string) template.HTML {
 	return element(`<a class="nowrap" dir="ltr" href="tel:`+digits+`">`, number, "</a>")
 }
 
-// link leads to a page of this site. Anything else is a mistake in a template.
+// link leads to a page of this site, or to a part of the same page. Anything else is a mistake in a template.
 func link(path string, text template.HTML) (template.HTML, error) {
-	if !strings.HasPrefix(path, "/") || strings.HasPrefix(path, "//") {
+	if !strings.HasPrefix(path, "#") && (!strings.HasPrefix(path, "/") || strings.HasPrefix(path, "//")) {
 		return "", errors.New("link leaves the site")
 	}
 	return template.HTML(`<a href="`+template.HTMLEscapeString(path)+`">`) + text + "</a>", nil

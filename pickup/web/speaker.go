@@ -3,6 +3,7 @@ package web
 import (
 	"fmt"
 	"html/template"
+	"strings"
 	"time"
 )
 
@@ -42,7 +43,7 @@ func (s *Speaker) N(n int, one, many string, args ...any) template.HTML {
 
 func htmlf(text string, args []any) template.HTML {
 	text = template.HTMLEscapeString(text)
-	if len(args) == 0 {
+	if len(args) == 0 || !strings.Contains(text, "%") {
 		return template.HTML(text)
 	}
 	safe := make([]any, len(args))

@@ -1,22 +1,45 @@
 // Comfort only: every page does its work without this file, and the server checks everything again. Texts come from
 // the page, so this file needs no translation.
 
-// The criteria of a password, ticked while it is typed (C11). The rules mirror those of package account; their ids and
-// numbers come from data attributes. What only the server can tell (data-rule without a rule here) stays a plain circle
-// until the server has said.
+// The criteria of a password, ticked while it is typed (C11). The rules mirror those of package account; their ids,
+// numbers and words come from data attributes. Two of them the server judges better: often used passwords are known here
+// by a hash and from the least length on, and the guesses are a careful estimate, so that what is ticked here passes
+// there.
 document.querySelectorAll('form[data-criteria]').forEach((form) => {
   const box = form.querySelector('.criteria');
   const min = Number(box.dataset.min);
   const max = Number(box.dataset.max);
   const long = Number(box.dataset.long);
+  const bits = Number(box.dataset.bits);
   const own = box.dataset.own.split(' ').filter(Boolean);
+  const common = new Set(box.dataset.common.split(' '));
   const value = (name) => form.elements.namedItem(name).value.normalize('NFC');
   const count = (p) => [...p].length;
+  const kind = (c) => (/\p{Lu}/u.test(c) ? 'A' : /\p{L}/u.test(c) ? 'a' : /\p{N}/u.test(c) ? '0' : '!');
+  const fnv = (p) => [...p].reduce((h, c) => Math.imul(h ^ c.codePointAt(0), 16777619) >>> 0, 2166136261).toString(16);
+  // Every character that goes on with a run (abc, 321) or repeats one of the three before it counts for nothing, own
+  // words count for one character; a change of the kind of character counts extra.
+  const estimate = (p) => {
+    let text = p.toLowerCase();
+    own.forEach((w) => { text = text.replaceAll(w, '*'); });
+    text = text.replace(/(19|20)\d\d/g, '#');
+    const chars = [...text];
+    const plain = chars.filter((c, i) => {
+      const step = i > 0 && c.codePointAt(0) - chars[i - 1].codePointAt(0);
+      return !(i > 0 && Math.abs(step) <= 1) && !chars.slice(Math.max(0, i - 3), i).includes(c);
+    });
+    if (new Set(chars).size < 5) return 0;
+    const typed = [...p];
+    const turns = typed.filter((c, i) => i > 0 && kind(c) !== kind(typed[i - 1])).length;
+    return plain.length * 2.2 + Math.min(turns, plain.length) * 1.5;
+  };
   const rules = {
     length: (p) => count(p) >= min && count(p) <= max,
     case: (p) => count(p) >= long || (/\p{Lu}/u.test(p) && /\p{Ll}/u.test(p)),
     digit: (p) => count(p) >= long || /[^\p{L}\s]/u.test(p),
     own: (p) => p !== '' && !own.some((w) => p.toLowerCase().includes(w)),
+    common: (p) => count(p) >= min && !common.has(fnv(p.toLowerCase())),
+    guess: (p) => estimate(p) >= bits,
     same: (p) => p !== '' && p === value('password2'),
   };
   const items = [...box.querySelectorAll('[data-rule]')];
@@ -33,19 +56,12 @@ document.querySelectorAll('form[data-criteria]').forEach((form) => {
       return;
     }
     let met = 0;
-    let known = 0;
     items.forEach((li) => {
-      const rule = rules[li.dataset.rule];
-      if (!rule) {
-        mark(li, '');
-        return;
-      }
-      const ok = rule(p);
-      known += 1;
+      const ok = rules[li.dataset.rule](p);
       met += ok;
       mark(li, ok ? 'met' : 'unmet');
     });
-    box.querySelector('[data-tally]').textContent = box.dataset.tally.replace('{met}', met).replace('{all}', known);
+    box.querySelector('[data-tally]').textContent = box.dataset.tally.replace('{met}', met).replace('{all}', items.length);
   };
   form.addEventListener('input', show);
 });

@@ -1,0 +1,253 @@
+package pickup_test
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"postern/cmd/browser"
+	"postern/store"
+	"postern/store/mail"
+	"postern/store/seal"
+)
+
+func read(t *testing.T, name string) string {
+	t.Helper()
+	text, err := os.ReadFile("testdata/" + name)
+	must(t, err)
+	return string(text)
+}
+
+// carePlan is a message as people write them: HTML and text, a copy to somebody, attachments.
+func carePlan(t *testing.T) letter {
+	file := func(name, kind string, size int) mail.Attachment {
+		return mail.Attachment{Name: name, Type: kind, Body: bytes.NewReader(bytes.Repeat([]byte("x"), size))}
+	}
+	return letter{from: mail.Mailbox{Name: "Maria Lindqvist, Adult Social Care", Address: maria.Address},
+		to:      []mail.Mailbox{{Name: "Joan Hartley", Address: joan}},
+		cc:      []mail.Mailbox{{Name: "Ruth Adeyemi", Address: store.Address{Local: "r.adeyemi", Domain: "riverside-day.example"}}},
+		subject: "[secure] Your care and support plan: review on 24 June", text: read(t, "care-plan.txt"), html: read(t, "care-plan.html"),
+		files: []mail.Attachment{file("Care and support plan – J Hartley – June 2026.pdf", "application/pdf", 412_000),
+			file("Financial assessment form.docx", "application/vnd.openxmlformats-officedocument.wordprocessingml.document", 188_000)}}
+}
+
+// filled plants what an inbox holds after some weeks and returns the links of what waits.
+func (w *world) filled() {
+	from := func(name, local string) mail.Mailbox {
+		return mail.Mailbox{Name: name, Address: store.Address{Local: local, Domain: "example.org"}}
+	}
+	const day = 24 * time.Hour
+	w.plant(joan, letter{from: from("Council Tax and Benefits", "tax"), subject: "Council Tax reduction: the letter you asked for", text: "Attached.",
+		files: []mail.Attachment{{Name: "Letter.pdf", Type: "application/pdf", Body: strings.NewReader("x")}}, life: 15 * day})
+	w.advance(26 * time.Hour)
+	w.plant(joan, letter{from: from("Occupational Therapy Team", "ot"), subject: "Bathroom adaptations: what we agreed, and when the fitters come",
+		text: "Dear Mrs Hartley", life: 3*day + time.Hour})
+	w.advance(20 * time.Hour)
+}
+
+// gallery looks at every page of the site in a browser: on a wide screen, on a phone and in the dark. Axe must find
+// nothing on any of them.
+type gallery struct {
+	t   *testing.T
+	w   *world
+	tab *browser.Tab
+}
+
+func (g gallery) look(name string) {
+	g.t.Helper()
+	if status := browser.Eval[int](g.tab, "performance.getEntriesByType('navigation')[0].responseStatus"); status >= 500 {
+		g.t.Errorf("%s answers %d: %s", name, status, g.w.log)
+	}
+	for suffix, screen := range map[string]browser.Viewport{"-1280": browser.Desk, "-375": browser.Phone, "-dark": browser.Night} {
+		g.tab.View(screen)
+		g.tab.Screenshot(name + suffix)
+		g.tab.Axe(g.t)
+		if wide := browser.Eval[int](g.tab, "document.documentElement.scrollWidth - document.documentElement.clientWidth"); wide > 0 {
+			g.t.Errorf("%s%s is %d px wider than its screen", name, suffix, wide)
+		}
+	}
+	g.tab.View(browser.Desk)
+}
+
+func (g gallery) visit(name, path string) {
+	g.t.Helper()
+	g.tab.Go(g.w.server.URL + path)
+	g.look(name)
+}
+
+func TestEveryPageLooksRightAndAxeFindsNothing(t *testing.T) {
+	w := newWorld(t)
+	b := browser.Start(t)
+	g := gallery{t, w, b.Tab(t)}
+	first, key := w.plant(joan, carePlan(t))
+	g.beforeRegistration(first)
+	g.registration(first)
+	g.message(key)
+	w.confirm(joan)
+	w.filled()
+	g.signIn(joan)
+	g.visit("04-inbox", "/")
+	g.visit("04c-search", "/?q=bathroom")
+	g.afterwards(key)
+	g.elsewhere(b.Tab(t), first)
+}
+
+// confirm makes an account confirmed, as the answer to the welcome mail does.
+func (w *world) confirm(address store.Address) {
+	w.update(func(tx store.Tx) error {
+		a, err := tx.Accounts().ByAddress(address.Key())
+		if err != nil {
+			return err
+		}
+		a.Standing = store.Confirmed
+		return tx.Accounts().Set(a)
+	})
+}
+
+// signIn signs in anew, for sessions end while a test moves the clock.
+func (g gallery) signIn(address store.Address) {
+	g.t.Helper()
+	g.tab.Go(g.w.server.URL + "/sign-in")
+	g.tab.Fill("#email", address.String())
+	g.tab.Fill("#password", password)
+	g.tab.Press("main .btn")
+}
+
+func (g gallery) beforeRegistration(first seal.LinkSecret) {
+	w, t, tab := g.w, g.t, g.tab
+	g.visit("01-link", linkOf(first))
+	g.visit("01c-not-for-me", linkOf(first)+"/not-for-me")
+	tab.Click("#sure")
+	tab.Click("#sure")
+	g.visit("01d-incomplete", linkOf(first)[:30])
+	g.visit("01e-damaged", linkOf(first)[:35]+"z"+linkOf(first)[36:])
+	g.visit("01f-unknown", linkOf(seal.NewSecret()))
+	g.visit("01g-paste", "/p/")
+	gone, _ := w.plant(peter, letter{subject: "x", text: "x", life: time.Hour})
+	closed, _ := w.plant(peter, letter{subject: "x", text: "x"})
+	tab.Go(w.server.URL + linkOf(closed) + "/not-for-me")
+	tab.Click("#sure")
+	tab.Press("main .btn")
+	g.look("01b-closed")
+	w.advance(2 * time.Hour)
+	g.visit("07-expired", linkOf(gone))
+	g.visit("10b-cookies", "/cookies")
+	g.visit("10-cookies-missing", "/?check=cookie")
+	g.visit("11-help", "/help")
+	g.visit("11b-help-search", "/help?q=cookie")
+	g.visit("11c-help-print", "/help?print=1")
+	g.visit("40-missing", "/no/such/page")
+	g.visit("03-sign-in", "/sign-in")
+	tab.Fill("#email", "joan.hartley@mail.example")
+	tab.Fill("#password", "wrong")
+	tab.Press("main .btn")
+	g.look("03b-sign-in-error")
+	if text := tab.Text(".summary"); !strings.Contains(text, "Invalid username, password or permissions. Please check you are using the correct URL.") {
+		t.Errorf("sign-in error says %q", text)
+	}
+}
+
+func (g gallery) registration(first seal.LinkSecret) {
+	w, tab := g.w, g.tab
+	tab.Go(w.server.URL + linkOf(first))
+	tab.Press(".envelope .btn")
+	g.look("02-register")
+	tab.Fill("#pw", "Marigold kettle")
+	tab.Fill("#pw2", "Marigold")
+	g.look("02a-register-typing")
+	tab.Press("main .btn")
+	g.look("02c-register-error")
+	tab.Fill("#pw", password)
+	tab.Fill("#pw2", password)
+	tab.Fill("#reminder", "What stood on gran’s windowsill")
+	tab.Press("main .btn")
+	g.look("05-message")
+}
+
+func (g gallery) message(key store.RcptKey) {
+	t, tab := g.t, g.tab
+	base := "/m/" + key.String()
+	if got := tab.Path(); got != base {
+		t.Errorf("after registration the browser is at %s, want %s", got, base)
+	}
+	g.visit("05b-message-text", base+"/text")
+	tab.BypassCSP(true) // axe is a script, which the sandbox does not let run
+	g.visit("05c-body", base+"/html")
+	g.visit("05d-print", base+"/print")
+	tab.BypassCSP(false)
+	g.visit("06-reply", base+"/reply")
+	tab.Press("main .btn")
+	g.look("06b-reply-error")
+	tab.Fill("#text", "Dear Maria Lindqvist,\n\nthe date suits me well.\n\nJoan Hartley")
+	tab.Press("main .btn")
+	g.look("06c-sent-message")
+	g.visit("06d-sent", "/sent")
+	g.visit("04b-inbox", "/")
+}
+
+func (g gallery) afterwards(key store.RcptKey) {
+	w, tab := g.w, g.tab
+	_, unopened := w.plant(joan, letter{subject: "Not opened yet", text: "x"})
+	g.visit("05e-open", "/m/"+unopened.String())
+	other, otherKey := w.plant(peter, letter{subject: "For Peter", text: "x"})
+	g.visit("05f-refused", "/m/"+otherKey.String())
+	g.visit("05g-refused-link", linkOf(other))
+	g.visit("09-welcome", "/w/"+w.welcomeToken())
+	tab.Press("main .btn")
+	g.look("09b-welcome-confirmed")
+	w.update(func(tx store.Tx) error { // what a forgotten password leaves: the account's key is another one
+		r, err := tx.Messages().Recipient(key)
+		if err != nil {
+			return err
+		}
+		r.Grants = r.Grants[:1]
+		return tx.Messages().Set(r)
+	})
+	g.visit("04d-inbox-waiting", "/")
+	g.visit("04e-needs-link", "/m/"+key.String())
+	w.advance(40 * 24 * time.Hour)
+}
+
+// elsewhere looks at what only another visitor sees.
+func (g gallery) elsewhere(tab *browser.Tab, first seal.LinkSecret) {
+	g.tab = tab
+	fresh, _ := g.w.plant(joan, letter{subject: "Again", text: "x"})
+	g.visit("01h-link-account", linkOf(fresh))
+	tab.Press(".envelope .btn")
+	g.look("03c-sign-in-link")
+	g.visit("07b-expired", linkOf(first))
+	third, _ := g.w.plant(peter, letter{subject: "x", text: "x"})
+	tab.Go(g.w.server.URL + linkOf(third) + "?step=register")
+	tab.Fill("#pw", password)
+	tab.Fill("#pw2", password)
+	tab.Press("main .btn")
+	g.w.advance(60 * 24 * time.Hour)
+	g.visit("03d-sign-in-asked", "/sent")
+	g.visit("04f-inbox-gone", "/")
+}
+
+// welcomeToken reads the newest welcome mail that waits in the queue.
+func (w *world) welcomeToken() string {
+	w.t.Helper()
+	var items []store.QueueItem
+	must(w.t, w.store.View(context.Background(), func(tx store.Tx) (err error) {
+		items, _, err = tx.Queue().List("", "", 100)
+		return err
+	}))
+	for _, item := range items {
+		if item.Kind != store.KindWelcome {
+			continue
+		}
+		raw, _, err := w.outbox.Open(item)
+		must(w.t, err)
+		_, rest, found := bytes.Cut(raw, []byte("/w/"))
+		if found {
+			return string(rest[:37])
+		}
+	}
+	w.t.Fatal("no welcome mail waits")
+	return ""
+}
