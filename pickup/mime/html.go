@@ -12,10 +12,10 @@ import (
 // content of the body. found is false when the message has no HTML part, or a longer one than MaxHTML (HTMLTooLong);
 // Text then has it all.
 func HTML(b Body, parts []mail.Part) (page string, found bool, err error) {
-	body := bodyParts(parts, typeHTML)
-	if !hasType(body, typeHTML) || HTMLTooLong(parts) {
+	if !HasHTML(parts) {
 		return "", false, nil
 	}
+	body := bodyParts(parts, typeHTML)
 	images := newImages(b, parts)
 	var out strings.Builder
 	for _, p := range body {
@@ -26,6 +26,11 @@ func HTML(b Body, parts []mail.Part) (page string, found bool, err error) {
 		out.WriteString(piece)
 	}
 	return out.String(), true, images.err
+}
+
+// HasHTML reports, from the index alone, whether HTML finds something.
+func HasHTML(parts []mail.Part) bool {
+	return hasType(bodyParts(parts, typeHTML), typeHTML) && !HTMLTooLong(parts)
 }
 
 // HTMLTooLong reports whether HTML leaves out what the message has, for a note on the page.

@@ -136,8 +136,8 @@ func TestHTMLIsFoundOnlyWhereThereIsSome(t *testing.T) {
 		multi("alternative", part("text/plain", "x"), part("text/html", "")): true,
 	} {
 		b, parts := sealed(t, raw)
-		if _, found, err := HTML(b, parts); found != want || err != nil {
-			t.Errorf("%q: found %v, %v", raw, found, err)
+		if _, found, err := HTML(b, parts); found != want || HasHTML(parts) != want || err != nil {
+			t.Errorf("%q: found %v, expected by the index %v, %v", raw, found, HasHTML(parts), err)
 		}
 	}
 }
