@@ -62,11 +62,10 @@ func inlineImages(root *node, html bool) []mail.Part {
 // Encryption says in which way a message is sealed by its author, beside our own sealing.
 type Encryption string
 
-// The kinds of encryption. SMIMESigned is a signature that wraps the content, so that only a mail program can show it.
+// The kinds of encryption.
 const (
-	SMIME       Encryption = "S/MIME"
-	PGP         Encryption = "PGP"
-	SMIMESigned Encryption = "S/MIME signature"
+	SMIME Encryption = "S/MIME"
+	PGP   Encryption = "PGP"
 )
 
 // Encrypted recognises S/MIME and PGP, the latter also as a block inside a plain text. It is empty for other messages.
@@ -74,16 +73,25 @@ func Encrypted(b Body, parts []mail.Part) Encryption {
 	for _, n := range tree(parts).all() {
 		switch n.part.Type {
 		case "application/pkcs7-mime", "application/x-pkcs7-mime":
-			if params := contentType(b, n.part); params.is("smime-type", "signed-data") {
-				return SMIMESigned
+			if !wrapsSigned(b, n.part) {
+				return SMIME
 			}
-			return SMIME
 		case "multipart/encrypted", "application/pgp-encrypted":
 			return PGP
 		}
 	}
 	return inlinePGP(b, parts)
 }
+
+// SignedOpaque reports whether the content is wrapped in an S/MIME signature: not encrypted, but only a mail program can
+// show it.
+func SignedOpaque(b Body, parts []mail.Part) bool {
+	return slices.ContainsFunc(tree(parts).leaves(), func(p mail.Part) bool {
+		return (p.Type == "application/pkcs7-mime" || p.Type == "application/x-pkcs7-mime") && wrapsSigned(b, p)
+	})
+}
+
+func wrapsSigned(b Body, p mail.Part) bool { return contentType(b, p).is("smime-type", "signed-data") }
 
 // all is n and what is in it.
 func (n *node) all() []*node {

@@ -17,7 +17,7 @@ func TestEncryptedMessagesAreRecognised(t *testing.T) {
 		{"plain", part("text/plain", "x"), ""},
 		{"s/mime", "Content-Type: application/pkcs7-mime; smime-type=enveloped-data; name=smime.p7m\nContent-Transfer-Encoding: base64\n\nMIAG", SMIME},
 		{"s/mime without kind", "Content-Type: application/x-pkcs7-mime; name=smime.p7m\n\nMIAG", SMIME},
-		{"s/mime, opaque signature", "Subject: x\nContent-Type: application/pkcs7-mime;\n smime-type=\"signed-data\"; name=smime.p7m\n\nMIAG", SMIMESigned},
+		{"s/mime, opaque signature", "Subject: x\nContent-Type: application/pkcs7-mime;\n smime-type=\"signed-data\"; name=smime.p7m\n\nMIAG", ""},
 		{"s/mime, detached signature", multi("signed", part("text/plain", "x"), part("application/pkcs7-signature", "y")), ""},
 		{"s/mime below a list footer", multi("mixed", "Content-Type: application/pkcs7-mime; smime-type=enveloped-data\n\nMIAG", part("text/plain", "footer")), SMIME},
 		{"pgp/mime", multi("encrypted", part("application/pgp-encrypted", "Version: 1"), part("application/octet-stream", "x")), PGP},
@@ -29,6 +29,9 @@ func TestEncryptedMessagesAreRecognised(t *testing.T) {
 		b, parts := sealed(t, tc.raw)
 		if got := Encrypted(b, parts); got != tc.want {
 			t.Errorf("%s: %q, want %q", tc.name, got, tc.want)
+		}
+		if got := SignedOpaque(b, parts); got != (tc.name == "s/mime, opaque signature") {
+			t.Errorf("%s: opaque signature %v", tc.name, got)
 		}
 	}
 }
