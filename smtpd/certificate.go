@@ -74,9 +74,9 @@ func (c *Certificate) changed() bool {
 	return err != nil || stamp != c.stamp
 }
 
-// watch reloads the certificate when its files change, until ctx ends. Files that do not fit together, as between the
+// Watch reloads the certificate when its files change, until ctx ends. Files that do not fit together, as between the
 // two writes of a renewal, are tried again each minute.
-func (c *Certificate) watch(ctx context.Context, log *slog.Logger) {
+func (c *Certificate) Watch(ctx context.Context, log *slog.Logger) {
 	tick := time.NewTicker(watchEvery)
 	defer tick.Stop()
 	for {

@@ -32,7 +32,7 @@ func TestCertificateIsReloadedWhenItsFilesChange(t *testing.T) {
 			t.Fatal(err)
 		}
 		done := make(chan struct{})
-		go func() { defer close(done); c.watch(t.Context(), discard()) }()
+		go func() { defer close(done); c.Watch(t.Context(), discard()) }()
 		step := func(want int64) {
 			t.Helper()
 			time.Sleep(watchEvery)

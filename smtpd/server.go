@@ -173,7 +173,7 @@ func (s *Server) Run(ctx context.Context, listeners ...Listener) error {
 		guarded = append(guarded, g)
 	}
 	if s.cfg.Certificate != nil {
-		s.work.Go(func() { s.cfg.Certificate.watch(s.ctx, s.cfg.Log) })
+		s.work.Go(func() { s.cfg.Certificate.Watch(s.ctx, s.cfg.Log) })
 	}
 	err := s.guard.Run(ctx, guarded...)
 	s.cut()
