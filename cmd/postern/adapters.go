@@ -4,17 +4,18 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"crypto/hmac"
-	"crypto/sha256"
 	"errors"
+	"io"
 	"strconv"
 	"time"
 
 	"postern/pickup/admin"
+	"postern/pickup/message"
 	"postern/pickup/notify"
 	"postern/smtpd"
 	"postern/smtpd/dsn"
 	"postern/smtpd/intake"
+	"postern/smtpd/policy"
 	"postern/smtpd/relay"
 	"postern/store"
 	"postern/store/mail"
@@ -72,8 +73,13 @@ func (r reports) Refused(env store.Envelope, header []byte, refused []intake.Ref
 	return dsn.Compose(report, dsn.English())
 }
 
+// explains says what would become of a message; package intake does.
+type explains interface {
+	Explain(ctx context.Context, env store.Envelope, h mail.Header) ([]policy.Decision, error)
+}
+
 // explainer joins the admin service to the intake.
-type explainer struct{ in *intake.Intake }
+type explainer struct{ by explains }
 
 // Explain implements admin.Explainer.
 func (e explainer) Explain(ctx context.Context, env store.Envelope, header []byte) ([]admin.Verdict, error) {
@@ -81,7 +87,7 @@ func (e explainer) Explain(ctx context.Context, env store.Envelope, header []byt
 	if err != nil {
 		return nil, err
 	}
-	decisions, err := e.in.Explain(ctx, env, h)
+	decisions, err := e.by.Explain(ctx, env, h)
 	if err != nil {
 		return nil, err
 	}
@@ -143,16 +149,25 @@ func (g *gateway) smtpMetrics() smtpd.Metrics {
 	}
 }
 
-// logAddress is how the log spells addresses: plainly, or with the local part hashed under a key of this data folder,
-// so that lines about one person can be joined but not read.
+// logAddress is how the log spells addresses: plainly, or with the local part hashed.
 func (g *gateway) logAddress() func(store.Address) string {
-	if g.cfg.Log.Addresses != "hashed" {
+	if g.hide == nil {
 		return store.Address.String
 	}
-	key := g.macs.origin.Sum("log-address")
-	return func(a store.Address) string {
-		mac := hmac.New(sha256.New, key[:])
-		mac.Write([]byte(a.Key()))
-		return store.EncodeB32(mac.Sum(nil)[:10]) + "@" + store.DomainKey(a.Domain)
+	return g.hide.address
+}
+
+// roomy takes replies from the site only while the disk has room for one more (MAIL 9.2): new mail must leave the
+// reserve to deliveries and expiry.
+type roomy struct {
+	message.Sender
+	room *room
+}
+
+// AcceptReply implements message.Sender.
+func (r roomy) AcceptReply(ctx context.Context, env store.Envelope, parent seal.FileKey, letter io.Reader) (store.Receipt, error) {
+	if err := r.room.check(env.Size); err != nil {
+		return store.Receipt{}, err
 	}
+	return r.Sender.AcceptReply(ctx, env, parent, letter)
 }

@@ -33,7 +33,7 @@ func demoCommand(c console) *cobra.Command {
 	cmd.Flags().StringVar(&p.outbox, "outbox", "127.0.0.1:8025", "where captured mail is shown")
 	verbose := cmd.Flags().BoolP("verbose", "v", false, "show the log")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		log := slog.New(slog.NewTextHandler(io.Discard, nil))
+		log := slog.New(slog.DiscardHandler)
 		if *verbose {
 			log = newLog(config.Log{Level: "info"}, c.err)
 		}

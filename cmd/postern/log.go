@@ -2,8 +2,11 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"log/slog"
+	"math"
+	"time"
 
 	"postern/cmd/internal/config"
 )
@@ -14,26 +17,61 @@ func newLog(cfg config.Log, w io.Writer) *slog.Logger {
 	if err := level.UnmarshalText([]byte(cfg.Level)); err != nil {
 		level = slog.LevelInfo
 	}
-	options := &slog.HandlerOptions{Level: level, ReplaceAttr: shape}
-	if cfg.Format == "json" {
-		return slog.New(eventLog{slog.NewJSONHandler(w, options)})
+	var hide *hider
+	if cfg.Addresses == "hashed" {
+		hide = &hider{}
 	}
-	return slog.New(eventLog{slog.NewTextHandler(w, options)})
+	options := &slog.HandlerOptions{Level: level, ReplaceAttr: hide.shape}
+	var lines slog.Handler = slog.NewTextHandler(w, options)
+	if cfg.Format == "json" {
+		lines = slog.NewJSONHandler(w, options)
+	}
+	return slog.New(eventLog{lines, hide})
 }
 
-// shape writes times in UTC with milliseconds, and leaves slog's own msg out, because that name is the message's.
-func shape(groups []string, a slog.Attr) slog.Attr {
-	switch {
-	case a.Value.Kind() == slog.KindTime:
+// hiderOf is what hides addresses in the lines of a log; nil: nothing does.
+func hiderOf(log *slog.Logger) *hider {
+	h, _ := log.Handler().(eventLog)
+	return h.hide
+}
+
+// shape writes times in UTC with milliseconds and spans in seconds, hides addresses where that is asked for, and leaves
+// slog's own msg out, because that name is the message's.
+func (h *hider) shape(groups []string, a slog.Attr) slog.Attr {
+	switch kind := a.Value.Kind(); {
+	case kind == slog.KindTime:
 		a.Value = slog.StringValue(a.Value.Time().UTC().Format("2006-01-02T15:04:05.000Z"))
-	case len(groups) == 0 && a.Key == slog.MessageKey && a.Value.Kind() == slog.KindString && a.Value.String() == "":
+	case kind == slog.KindDuration:
+		a.Value = slog.Float64Value(seconds(a.Value.Duration()))
+	case len(groups) == 0 && a.Key == slog.MessageKey && kind == slog.KindString && a.Value.String() == "":
 		return slog.Attr{}
+	case h != nil && kind == slog.KindString:
+		a.Value = slog.StringValue(h.text(a.Value.String()))
+	case h != nil && kind == slog.KindAny:
+		a.Value = h.any(a.Value)
 	}
 	return a
 }
 
+// seconds rounds to milliseconds.
+func seconds(d time.Duration) float64 { return math.Round(d.Seconds()*1000) / 1000 }
+
+// any hides addresses in what is written as text.
+func (h *hider) any(v slog.Value) slog.Value {
+	switch x := v.Any().(type) {
+	case error:
+		return slog.StringValue(h.text(x.Error()))
+	case fmt.Stringer:
+		return slog.StringValue(h.text(x.String()))
+	}
+	return v
+}
+
 // eventLog writes the text of a line as its field event, or as text where the line names its event itself.
-type eventLog struct{ slog.Handler }
+type eventLog struct {
+	slog.Handler
+	hide *hider
+}
 
 func (h eventLog) Handle(ctx context.Context, r slog.Record) error {
 	named := false
@@ -65,6 +103,8 @@ func (h eventLog) Handle(ctx context.Context, r slog.Record) error {
 }
 
 func (h eventLog) WithAttrs(attrs []slog.Attr) slog.Handler {
-	return eventLog{h.Handler.WithAttrs(attrs)}
+	return eventLog{h.Handler.WithAttrs(attrs), h.hide}
 }
-func (h eventLog) WithGroup(name string) slog.Handler { return eventLog{h.Handler.WithGroup(name)} }
+func (h eventLog) WithGroup(name string) slog.Handler {
+	return eventLog{h.Handler.WithGroup(name), h.hide}
+}

@@ -23,7 +23,7 @@ import (
 const (
 	exitOK      = 0
 	exitFailure = 1 // something failed while running
-	exitSetup   = 2 // configuration, keys or data folder are not as they must be; nothing was changed
+	exitSetup   = 2 // command line, configuration, keys or data folder are not as they must be; nothing was changed
 )
 
 // gcPercent trades memory for CPU: the gateway's live memory is small and bounded (I8), so collecting less often costs
@@ -85,7 +85,32 @@ func rootCommand(c console) *cobra.Command {
 		serveCommand(c), demoCommand(c), configCommand(c), policyCommand(c), queueCommand(c), messageCommand(c),
 		userCommand(c), keyCommand(c), versionCommand(),
 	)
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usage(cmd, err) })
+	strict(root)
 	return root
+}
+
+// strict makes every misuse of a command line an error that exits with exitSetup. Left to itself, cobra takes a
+// mistyped subcommand for a request for help and says that all is well.
+func strict(cmd *cobra.Command) {
+	if cmd.HasSubCommands() && cmd.RunE == nil {
+		cmd.Args = cobra.NoArgs
+		cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+	}
+	if check := cmd.Args; check != nil {
+		cmd.Args = func(cmd *cobra.Command, args []string) error { return usage(cmd, check(cmd, args)) }
+	}
+	for _, sub := range cmd.Commands() {
+		strict(sub)
+	}
+}
+
+// usage marks an error of the command line and says where help is.
+func usage(cmd *cobra.Command, err error) error {
+	if err == nil {
+		return nil
+	}
+	return setupError{fmt.Errorf("%w; see \"%s --help\"", err, cmd.CommandPath())}
 }
 
 // configFlag adds --config to a command and returns how to read it.

@@ -11,7 +11,6 @@ import (
 
 	"postern/cmd/internal/control"
 	"postern/pickup/admin"
-	"postern/store"
 )
 
 func messageCommand(c console) *cobra.Command {
@@ -29,22 +28,21 @@ func messageCommand(c console) *cobra.Command {
 
 func recallCommand(load loader) *cobra.Command {
 	recall := &cobra.Command{
-		Use: "recall ID|ITEM", Short: "Destroy the keys of a sealed message, for all recipients or for one", Args: cobra.ExactArgs(1),
+		Use: "recall ID|ITEM|MESSAGE-ID", Short: "Destroy the keys of a sealed message, for all recipients or for one", Args: cobra.ExactArgs(1),
 	}
 	yes := recall.Flags().Bool("yes", false, "really do it")
 	recall.RunE = func(cmd *cobra.Command, args []string) error {
-		key, err := store.ParseRcptKey(args[0])
-		if err != nil {
-			id, idErr := store.ParseMessageID(args[0])
-			if idErr != nil {
-				return idErr
-			}
-			key = store.RcptKey{Message: id}
-		}
 		if !*yes {
-			return fmt.Errorf("recalling %s destroys keys and cannot be undone. Add --yes to do it", args[0])
+			return usage(cmd, fmt.Errorf("recalling %s destroys keys and cannot be undone: add --yes to do it", args[0]))
 		}
-		return load.do(cmd, "message.recall", itemRequest{key}, "The message was taken back.")
+		return load.call(cmd.Context(), func(c control.Caller) error {
+			var n int
+			if err := c.Call(cmd.Context(), "message.recall", traceRequest{args[0]}, &n); err != nil {
+				return err
+			}
+			_, err := fmt.Fprintf(cmd.OutOrStdout(), "The message was taken back from %d recipient(s).\n", n)
+			return err
+		})
 	}
 	return recall
 }

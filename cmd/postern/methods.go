@@ -49,8 +49,8 @@ func methods(s *admin.Service) control.Methods {
 		"message.trace": control.Handle(func(ctx context.Context, r traceRequest) ([]admin.MessageView, error) {
 			return s.MessageTrace(ctx, admin.Socket, r.Query)
 		}),
-		"message.recall": control.Do(func(ctx context.Context, r itemRequest) error {
-			return s.MessageRecall(ctx, admin.Socket, r.Item)
+		"message.recall": control.Handle(func(ctx context.Context, r traceRequest) (int, error) {
+			return s.MessageRecall(ctx, admin.Socket, r.Query)
 		}),
 		"user.list": control.Handle(func(ctx context.Context, r userListRequest) (admin.UserPage, error) {
 			return s.UserList(ctx, admin.Socket, r.Status, r.Cursor)

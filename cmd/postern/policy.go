@@ -2,14 +2,19 @@ package main
 
 import (
 	"bufio"
+	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"postern/cmd/internal/control"
 	"postern/pickup/admin"
+	"postern/smtpd/policy"
+	"postern/store"
 	"postern/store/mail"
 )
 
@@ -67,17 +72,53 @@ func dryRun(stdin io.Reader, name string) (admin.DryRun, error) {
 }
 
 func explainPolicy(cmd *cobra.Command, load loader, dry admin.DryRun) error {
-	return load.call(cmd.Context(), func(c control.Caller) error {
+	explain := func(c control.Caller) error {
 		var verdicts []admin.Verdict
 		if err := c.Call(cmd.Context(), "policy.explain", dry, &verdicts); err != nil {
 			return err
 		}
-		for _, v := range verdicts {
-			fmt.Fprintf(cmd.OutOrStdout(), "%s: %s (rule %s)\n  %s\n", v.To, v.Action, v.Rule, v.Reason)
-			if v.Reply != "" {
-				fmt.Fprintf(cmd.OutOrStdout(), "  the sender is told: %s\n", v.Reply)
-			}
-		}
+		printVerdicts(cmd.OutOrStdout(), verdicts)
 		return nil
-	})
+	}
+	err := load.call(cmd.Context(), explain)
+	if !errors.Is(err, errNoStore) {
+		return err
+	}
+	caller, err := load.withoutStore()
+	if err != nil {
+		return err
+	}
+	return explain(caller)
+}
+
+func printVerdicts(out io.Writer, verdicts []admin.Verdict) {
+	for _, v := range verdicts {
+		fmt.Fprintf(out, "%s: %s (rule %s)\n  %s\n", v.To, v.Action, v.Rule, v.Reason)
+		if v.Reply != "" {
+			fmt.Fprintf(out, "  the sender is told: %s\n", v.Reply)
+		}
+	}
+}
+
+// withoutStore judges where nothing was stored yet: by the rules alone, knowing nobody and no conversation.
+func (load loader) withoutStore() (control.Caller, error) {
+	cfg, err := load()
+	if err != nil {
+		return nil, err
+	}
+	rules, err := policy.Compile(cfg.PolicyConfig())
+	if err != nil {
+		return nil, setupError{err}
+	}
+	s := admin.New(admin.Config{Explain: explainer{rulesAlone{rules}}, Now: time.Now})
+	const method = "policy.explain"
+	return control.Methods{method: methods(s)[method]}, nil
+}
+
+// rulesAlone is policy without a store behind it.
+type rulesAlone struct{ *policy.Policy }
+
+// Explain implements explains.
+func (r rulesAlone) Explain(_ context.Context, env store.Envelope, h mail.Header) ([]policy.Decision, error) {
+	return r.Decide(policy.Input{Env: env, Header: h, Facts: policy.Facts{Rcpts: make([]store.Status, len(env.Rcpts))}}), nil
 }

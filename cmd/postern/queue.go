@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -72,7 +73,7 @@ func queueCommand(c console) *cobra.Command {
 	retry := &cobra.Command{
 		Use: "retry ITEM", Short: "Try one delivery now", Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			key, err := store.ParseRcptKey(args[0])
+			key, err := itemArg(cmd, args[0])
 			if err != nil {
 				return err
 			}
@@ -83,17 +84,26 @@ func queueCommand(c console) *cobra.Command {
 	return cmd
 }
 
+// itemArg reads an item's id as "queue list" prints it.
+func itemArg(cmd *cobra.Command, arg string) (store.RcptKey, error) {
+	key, err := store.ParseRcptKey(strings.ToLower(arg))
+	if err != nil {
+		return key, usage(cmd, fmt.Errorf("%q is not an item's id as \"postern queue list\" prints it", arg))
+	}
+	return key, nil
+}
+
 func queueDropCommand(load loader) *cobra.Command {
 	drop := &cobra.Command{Use: "drop ITEM", Short: "Give one delivery up; its sender gets a report", Args: cobra.ExactArgs(1)}
 	reason := drop.Flags().String("reason", "an administrator removed it from the queue", "what the report says")
 	yes := drop.Flags().Bool("yes", false, "really do it")
 	drop.RunE = func(cmd *cobra.Command, args []string) error {
-		key, err := store.ParseRcptKey(args[0])
+		key, err := itemArg(cmd, args[0])
 		if err != nil {
 			return err
 		}
 		if !*yes {
-			return fmt.Errorf("dropping %s cannot be undone; its sender is told that it failed. Add --yes to do it", key)
+			return usage(cmd, fmt.Errorf("dropping %s cannot be undone, and its sender is told that it failed: add --yes to do it", key))
 		}
 		return load.do(cmd, "queue.drop", dropRequest{key, *reason}, "The item was given up.")
 	}
@@ -126,7 +136,7 @@ func queueList(cmd *cobra.Command, load loader, args []string) error {
 }
 
 func queueShow(cmd *cobra.Command, load loader, item string) error {
-	key, err := store.ParseRcptKey(item)
+	key, err := itemArg(cmd, item)
 	if err != nil {
 		return err
 	}

@@ -129,6 +129,12 @@ func (g *gateway) run(ctx context.Context, d doors, started func(*gateway)) erro
 	}
 	jobs.start("control", func(ctx context.Context) error { return control.Serve(ctx, d.control, methods(g.admin)) })
 	jobs.start("reload", g.reloadOnHangup)
+	if g.siteCert != nil {
+		jobs.start("certificate", func(ctx context.Context) error {
+			g.siteCert.Watch(ctx, g.log.With("listener", "site"))
+			return nil
+		})
+	}
 	g.health.SetReady(true)
 	g.log.Info("ready", "event", "start", "smtp", g.cfg.SMTP.Listen, "site", g.cfg.Pickup.URL, "version", versionText())
 	if started != nil {
@@ -180,33 +186,29 @@ func serveHTTP(jobs *group, name string, srv *http.Server, l net.Listener) {
 	})
 }
 
-// reloadOnHangup reads certificates anew at SIGHUP, and the site's each minute (the SMTP server looks after its own).
+// reloadOnHangup reads certificates anew at SIGHUP; their files are watched besides.
 func (g *gateway) reloadOnHangup(ctx context.Context) error {
 	hangup := make(chan os.Signal, 1)
 	signal.Notify(hangup, syscall.SIGHUP)
 	defer signal.Stop(hangup)
-	minute := time.NewTicker(time.Minute)
-	defer minute.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-minute.C:
-			g.reloadSite()
 		case <-hangup:
-			g.reloadSite()
-			if err := g.smtp.Reload(); err != nil {
-				g.log.Error("certificate not reloaded; the old one stays", "event", "reload", "listener", "smtp", "error", err)
-			}
+			g.reload("smtp", g.smtpCert)
+			g.reload("site", g.siteCert)
 		}
 	}
 }
 
-func (g *gateway) reloadSite() {
-	if g.siteCert == nil {
+func (g *gateway) reload(listener string, cert *smtpd.Certificate) {
+	if cert == nil {
 		return
 	}
-	if err := g.siteCert.Reload(); err != nil {
-		g.log.Error("certificate not reloaded; the old one stays", "event", "reload", "listener", "site", "error", err)
+	if err := cert.Reload(); err != nil {
+		g.log.Error("certificate not reloaded; the old one stays", "event", "certificate", "listener", listener, "error", err)
+		return
 	}
+	g.log.Info("", "event", "certificate", "listener", listener, "not_after", cert.NotAfter())
 }

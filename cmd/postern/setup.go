@@ -34,12 +34,6 @@ func openStore(cfg config.Config, log *slog.Logger) (store.Store, error) {
 	return db, nil
 }
 
-// storeExists reports whether a data folder has been used before.
-func storeExists(dir string) bool {
-	_, err := os.Stat(filepath.Join(dir, "postern.db"))
-	return err == nil
-}
-
 // openKeys opens the server key file and compares it with the store. A file is made only for a store that never had a
 // key; every other doubt ends the start and changes nothing (KEYS K3).
 func openKeys(ctx context.Context, db store.Store, path string) (*seal.ServerKeys, error) {

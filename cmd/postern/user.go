@@ -15,7 +15,8 @@ func userCommand(c console) *cobra.Command {
 	cmd := &cobra.Command{Use: "user", Short: "See users, disable and enable them; users are never deleted"}
 	load := loader(configFlag(cmd, c))
 	list := &cobra.Command{
-		Use: "list [active|invited|disabled]", Short: "List users by address", Args: cobra.MaximumNArgs(1),
+		Use: "list [active|invited|disabled]", Short: "List users by address",
+		Args:      cobra.MatchAll(cobra.MaximumNArgs(1), cobra.OnlyValidArgs),
 		ValidArgs: []string{"active", "invited", "disabled"},
 		RunE:      func(cmd *cobra.Command, args []string) error { return userList(cmd, load, strings.Join(args, "")) },
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/netip"
@@ -37,6 +38,8 @@ import (
 type gateway struct {
 	cfg     config.Config
 	log     *slog.Logger
+	hide    *hider // nil: addresses are logged as they are
+	room    *room
 	metrics *ops.Metrics
 	health  *ops.Health
 	reg     *prometheus.Registry
@@ -56,16 +59,17 @@ type gateway struct {
 	sweeper  *sweep.Sweeper
 	smtp     *smtpd.Server
 	site     *pickup.Site
+	smtpCert *smtpd.Certificate
 	siteCert *smtpd.Certificate
 }
 
 // newGateway builds everything on an open store. It fails before anything was changed when keys or files are not as
 // they must be.
 func newGateway(ctx context.Context, cfg config.Config, db store.Store, log *slog.Logger) (*gateway, error) {
-	g := &gateway{cfg: cfg, log: log, db: db, reg: prometheus.NewRegistry()}
+	g := &gateway{cfg: cfg, log: log, hide: hiderOf(log), db: db, room: newRoom(cfg), reg: prometheus.NewRegistry()}
 	g.metrics = ops.NewMetrics(g.reg)
 	ops.RegisterStore(g.reg, db, time.Now)
-	g.health = &ops.Health{Check: db.Check}
+	g.health = &ops.Health{Check: g.canStore}
 	for _, step := range []func(context.Context) error{
 		g.openSecrets, g.buildMails, g.buildIntake, g.buildRelay, g.buildServices, g.buildSMTP, g.buildSite,
 	} {
@@ -76,7 +80,13 @@ func newGateway(ctx context.Context, cfg config.Config, db store.Store, log *slo
 	return g, nil
 }
 
-// openSecrets opens the server key, the MAC keys and the queue ring.
+// canStore answers an error while mail cannot be stored.
+func (g *gateway) canStore(ctx context.Context) error {
+	return errors.Join(g.db.Check(ctx), g.room.check(0))
+}
+
+// openSecrets opens the server key, the MAC keys and the queue ring. From then on the log knows how to spell addresses,
+// and the store's changes of state are logged.
 func (g *gateway) openSecrets(ctx context.Context) (err error) {
 	if g.keys, err = openKeys(ctx, g.db, g.cfg.ServerKey); err != nil {
 		return err
@@ -88,6 +98,10 @@ func (g *gateway) openSecrets(ctx context.Context) (err error) {
 		return setupError{fmt.Errorf("queue keys: %w", err)}
 	}
 	g.outbox = outbox.New(outbox.Config{Ring: g.ring, Origin: g.macs.origin})
+	if g.hide != nil {
+		g.hide.use(g.macs.origin)
+	}
+	g.db = stateStore{g.db, g.log, g.logAddress()}
 	return nil
 }
 
@@ -154,6 +168,7 @@ func (g *gateway) buildRelay(context.Context) error {
 		OrgName: g.cfg.Organization.Name, Postmaster: postmaster, Zone: g.zone(), Internal: g.cfg.Internal,
 		Backoff: g.cfg.Relay.Retry, GiveUp: g.cfg.Relay.GiveUp, DelayNotice: g.cfg.Notify.DelayNotice,
 		Phrases: dsn.English(), Replies: failedReplies{g.mails, g.db}, Hooks: g.relayHooks(), Log: g.log, Now: time.Now,
+		LogAddress: g.logAddress(),
 	})
 	return err
 }
@@ -191,7 +206,7 @@ func (g *gateway) buildServices(context.Context) error {
 		KeepLoggedIn: g.cfg.Pickup.KeepLoggedIn, Now: time.Now, Log: g.log,
 	})
 	g.messages = message.New(message.Config{
-		Store: g.db, Keys: g.keys, Seeds: g.accounts, Outbox: g.outbox, Mails: g.mails, Sender: g.intake, Recorder: g.recorder,
+		Store: g.db, Keys: g.keys, Seeds: g.accounts, Outbox: g.outbox, Mails: g.mails, Sender: roomy{g.intake, g.room}, Recorder: g.recorder,
 		Internal: g.cfg.Internal, Tags: g.cfg.Policy.Tags, Now: time.Now, Log: g.log,
 	})
 	g.admin = admin.New(admin.Config{
@@ -202,15 +217,13 @@ func (g *gateway) buildServices(context.Context) error {
 	return nil
 }
 
-func (g *gateway) buildSMTP(context.Context) error {
-	cert, err := certificate(g.cfg.SMTP.TLS)
-	if err != nil {
+func (g *gateway) buildSMTP(context.Context) (err error) {
+	if g.smtpCert, err = certificate(g.cfg.SMTP.TLS); err != nil {
 		return setupError{fmt.Errorf("smtp.tls: %w", err)}
 	}
-	room := newRoom(g.cfg)
 	g.smtp, err = smtpd.New(smtpd.Config{
 		Host: g.cfg.Hostname, Backend: g.intake, Trusted: prefixes(g.cfg.SMTP.TrustedNetworks), MaxSize: int64(g.cfg.SMTP.MaxMessageSize),
-		Certificate: cert, Room: room.check, Ready: func() error { return g.db.Check(context.Background()) },
+		Certificate: g.smtpCert, Room: g.room.check, Ready: func() error { return g.db.Check(context.Background()) },
 		Metrics: g.smtpMetrics(), LogAddress: g.logAddress(), Log: g.log, Now: time.Now,
 	})
 	return err
@@ -241,11 +254,9 @@ func (g *gateway) siteURL() *url.URL {
 }
 
 func (g *gateway) buildSite(context.Context) (err error) {
-	cert, err := certificate(g.cfg.Pickup.TLS)
-	if err != nil {
+	if g.siteCert, err = certificate(g.cfg.Pickup.TLS); err != nil {
 		return setupError{fmt.Errorf("pickup.tls: %w", err)}
 	}
-	g.siteCert = cert
 	text, err := web.Builtin()
 	if err != nil {
 		return err

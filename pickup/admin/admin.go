@@ -90,9 +90,9 @@ type Users interface {
 	Enable(ctx context.Context, actor string, id store.AccountID) error
 }
 
-// Runner is the queue runner; nil where none runs.
+// Runner is the queue runner.
 type Runner interface {
-	// Flush makes a domain's waiting items due now.
+	// Flush makes a domain's waiting items due now; where none runs, it does nothing.
 	Flush(domain string)
 	// Drop ends a waiting item as failed, with a report to its sender where one is due.
 	Drop(ctx context.Context, key store.RcptKey, reason string) error

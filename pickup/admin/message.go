@@ -92,7 +92,11 @@ func (s *Service) find(tx store.Tx, query string) ([]store.MessageID, error) {
 	if err != nil {
 		return nil, nil
 	}
-	return byAddress(tx, addr.Key())
+	ids, err := byAddress(tx, addr.Key())
+	if err != nil || len(ids) > 0 {
+		return ids, err
+	}
+	return tx.Messages().ByMsgID(s.Threads.Thread("<"+query+">"), maxFound) // copied without its brackets
 }
 
 func (s *Service) findID(tx store.Tx, id store.MessageID) ([]store.MessageID, error) {
@@ -180,14 +184,68 @@ func addEvents(tx store.Tx, v *MessageView, id store.MessageID) error {
 	}
 }
 
-// MessageRecall ends the share of one recipient, or with N 0 of all.
-func (s *Service) MessageRecall(ctx context.Context, a Actor, key store.RcptKey) error {
+// MessageRecall ends shares of a sealed message and says how many: of one recipient, whose item's id is given, or of
+// all, when it is the message's id or Message-ID.
+func (s *Service) MessageRecall(ctx context.Context, a Actor, query string) (int, error) {
 	if err := a.allow(RecallMessage); err != nil {
-		return err
+		return 0, err
 	}
 	by := message.Actor{Name: a.Name}
-	if key.N == 0 {
-		return s.Messages.RecallAll(ctx, by, key.Message)
+	if key, err := store.ParseRcptKey(strings.ToLower(query)); err == nil {
+		return 1, s.recallOne(ctx, by, key)
 	}
-	return s.Messages.Recall(ctx, by, key)
+	id, live, err := s.oneMessage(ctx, query)
+	if err != nil {
+		return 0, err
+	}
+	if live == 0 {
+		return 0, fmt.Errorf("message %s has no share left that could be taken back: it was not sealed, or every share has ended", id)
+	}
+	return live, s.Messages.RecallAll(ctx, by, id)
+}
+
+func (s *Service) recallOne(ctx context.Context, by message.Actor, key store.RcptKey) error {
+	err := s.Messages.Recall(ctx, by, key)
+	if errors.Is(err, message.ErrNotFound) {
+		return fmt.Errorf("%s is no recipient of a sealed message: %w", key, err)
+	}
+	return err
+}
+
+// oneMessage finds the one message that a query means, and how many recipients have a share of it.
+func (s *Service) oneMessage(ctx context.Context, query string) (id store.MessageID, live int, err error) {
+	query = strings.TrimSpace(query)
+	if strings.Contains(query, "@") && !strings.HasPrefix(query, "<") {
+		return id, 0, fmt.Errorf("%s is an address: name one message by its id or Message-ID, which a trace of the address shows", query)
+	}
+	err = s.Store.View(ctx, func(tx store.Tx) error {
+		ids, err := s.find(tx, query)
+		if err != nil {
+			return err
+		}
+		if len(ids) != 1 {
+			return fmt.Errorf("%q names %d messages; give the id of one", query, len(ids))
+		}
+		id = ids[0]
+		live, err = countLive(tx, id)
+		return err
+	})
+	return id, live, err
+}
+
+func countLive(tx store.Tx, id store.MessageID) (live int, err error) {
+	for c := store.Cursor(""); ; {
+		rows, next, err := tx.Messages().Recipients(id, c, pageSize)
+		if err != nil {
+			return 0, err
+		}
+		for _, r := range rows {
+			if r.Live() {
+				live++
+			}
+		}
+		if c = next; c == "" {
+			return live, nil
+		}
+	}
 }

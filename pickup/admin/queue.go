@@ -66,10 +66,10 @@ func (s *Service) QueueShow(ctx context.Context, a Actor, key store.RcptKey) (ro
 		row = queueRow(it)
 		return err
 	})
-	if errors.Is(err, store.ErrNotFound) {
-		return row, fmt.Errorf("item %s is not in the queue: it was delivered, failed or never existed: %w", key, err)
+	if err != nil {
+		return row, queueError(key, err)
 	}
-	return row, err
+	return row, nil
 }
 
 // QueueRetry makes one item due now.
@@ -92,15 +92,22 @@ func (s *Service) QueueRetry(ctx context.Context, a Actor, key store.RcptKey) er
 		}
 		return tx.Audit().Add(event)
 	})
+	if err != nil {
+		return queueError(key, err)
+	}
+	s.Runner.Flush(domain)
+	return nil
+}
+
+// queueError says in a sentence why an item could not be had.
+func queueError(key store.RcptKey, err error) error {
 	switch {
 	case errors.Is(err, store.ErrNotFound):
-		return fmt.Errorf("item %s is not in the queue: %w", key, err)
+		return fmt.Errorf("item %s is not in the queue: it was delivered, failed or never existed: %w", key, err)
 	case errors.Is(err, store.ErrConflict):
 		return fmt.Errorf("item %s is being delivered right now: %w", key, err)
-	case err == nil && s.Runner != nil:
-		s.Runner.Flush(domain)
 	}
-	return err
+	return fmt.Errorf("item %s: %w", key, err)
 }
 
 // QueueDrop ends one item as failed; its sender gets a report where one is due.
@@ -108,11 +115,8 @@ func (s *Service) QueueDrop(ctx context.Context, a Actor, key store.RcptKey, rea
 	if err := a.allow(ChangeQueue); err != nil {
 		return err
 	}
-	if s.Runner == nil {
-		return errors.New("dropping needs the running server, which writes the report to the sender")
-	}
 	if err := s.Runner.Drop(ctx, key, reason); err != nil {
-		return fmt.Errorf("drop %s: %w", key, err)
+		return queueError(key, err)
 	}
 	event := s.event(a, store.EventQueueDrop, key)
 	return s.Store.Update(ctx, func(tx store.Tx) error { return tx.Audit().Add(event) })
