@@ -13,6 +13,7 @@ import (
 	"os/signal"
 	"runtime/debug"
 	"syscall"
+	_ "time/tzdata" // small containers have no zone files, and dates are shown in the organisation's zone
 
 	"github.com/spf13/cobra"
 
