@@ -51,11 +51,15 @@ func (s *session) message(o outcome) []any {
 	if o.env.From != nil {
 		from = s.srv.cfg.LogAddress(*o.env.From)
 	}
+	author := ""
+	if o.receipt.Author != nil {
+		author = s.srv.cfg.LogAddress(*o.receipt.Author)
+	}
 	body := "7bit"
 	if o.env.EightBit {
 		body = "8bitmime"
 	}
-	return []any{"conn", o.env.Client.Conn, "msg", o.env.ID, "from", from, "size", o.body.n, "rcpts", len(o.env.Rcpts),
+	return []any{"conn", o.env.Client.Conn, "msg", o.env.ID, "message_id", o.receipt.MessageID, "from", from, "author", author, "size", o.body.n, "rcpts", len(o.env.Rcpts),
 		"body", body, "smtputf8", o.env.UTF8, "envid", o.env.EnvID,
 		"auth_user", o.env.Client.User, "took_ms", o.took.Milliseconds()}
 }
