@@ -118,11 +118,13 @@ type Envelope struct {
 	Parent MessageID
 }
 
-// Receipt is the answer to an accepted message.
+// Receipt is the answer to an accepted message. That to a refused one has what is known of its header.
 type Receipt struct {
-	ID    MessageID
-	Size  int64 // octets received
-	Parts []RcptResult
+	ID        MessageID
+	MessageID string   // the field's value, for the log; empty: none
+	Author    *Address // the one address of the one From field; nil: none or several
+	Size      int64    // octets received
+	Parts     []RcptResult
 }
 
 // RcptResult is the fate of one recipient at acceptance, for logs and LMTP.

@@ -128,23 +128,24 @@ func (in *Intake) accept(ctx context.Context, env store.Envelope, parent *seal.F
 	if err != nil {
 		return store.Receipt{}, err
 	}
-	if err := in.checkLoop(header); err != nil {
-		return store.Receipt{}, err
-	}
 	j := &job{in: in, env: env, header: header, raw: raw, parent: parent}
+	if err := in.checkLoop(header); err != nil {
+		return j.receipt(), err
+	}
 	if j.isReply() {
 		j.raw = append(in.originField(env, header), raw...)
 	} else {
 		j.own = in.isOwn(env, header)
 	}
 	if err := j.decide(ctx); err != nil {
-		return store.Receipt{}, err
+		return j.receipt(), err
 	}
 	if err := j.refuseWhole(); err != nil {
 		j.recordRefused(ctx, err)
-		return store.Receipt{}, err
+		return j.receipt(), err
 	}
-	return j.take(ctx, br)
+	err = j.take(ctx, br)
+	return j.receipt(), err
 }
 
 func readHeader(br *bufio.Reader) (mail.Header, []byte, error) {
@@ -156,24 +157,24 @@ func readHeader(br *bufio.Reader) (mail.Header, []byte, error) {
 }
 
 // take streams the message into the store. Everything before it only read.
-func (j *job) take(ctx context.Context, body io.Reader) (store.Receipt, error) {
+func (j *job) take(ctx context.Context, body io.Reader) error {
 	if err := j.in.limits.reserve(j.author, j.sealed(), j.in.Now()); err != nil {
-		return store.Receipt{}, err
+		return err
 	}
 	spill := &spill{blobs: j.in.Store.Blobs(), ctx: ctx}
 	defer spill.abort()
 	if err := j.sealBody(spill, body); err != nil {
-		return store.Receipt{}, err
+		return err
 	}
 	if err := spill.finish(); err != nil {
-		return store.Receipt{}, fmt.Errorf("store body: %w", err)
+		return fmt.Errorf("store body: %w", err)
 	}
 	if err := store.Retry(ctx, func() error { return j.commit(ctx, spill) }); err != nil {
-		return store.Receipt{}, err
+		return err
 	}
 	spill.keep()
 	j.logDecisions()
-	return j.receipt(), nil
+	return nil
 }
 
 // sealBody writes header and body through the sealer, and past the MIME indexer when somebody will read it on the

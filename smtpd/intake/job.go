@@ -207,9 +207,15 @@ func (j *job) firstRule(a store.Action) string {
 	return ""
 }
 
-// receipt tells the edge what became of each recipient.
+// receipt tells the edge what became of each recipient, and what its log names of the header.
 func (j *job) receipt() store.Receipt {
 	r := store.Receipt{ID: j.env.ID, Size: j.size}
+	if ids := j.header.MessageIDs("Message-ID"); len(ids) > 0 {
+		r.MessageID = ids[0]
+	}
+	if author, err := j.header.Author(); err == nil {
+		r.Author = &author.Address
+	}
 	for i, d := range j.decisions {
 		r.Parts = append(r.Parts, store.RcptResult{Address: j.env.Rcpts[i].Address, Action: d.Action, Rule: d.Rule, Reason: d.Reason})
 	}
@@ -220,7 +226,7 @@ func (j *job) receipt() store.Receipt {
 func (j *job) logDecisions() {
 	for i, d := range j.decisions {
 		j.in.Log.Info("decision", "event", "decision", "conn", j.env.Client.Conn, "msg", j.env.ID,
-			"to", j.in.LogAddress(j.env.Rcpts[i].Address), "action", d.Action, "rule", d.Rule, "reason", d.Reason)
+			"to", j.in.LogAddress(j.env.Rcpts[i].Address), "orcpt", j.env.Rcpts[i].ORcpt, "action", d.Action, "rule", d.Rule, "reason", d.Reason)
 	}
 }
 
