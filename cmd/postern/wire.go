@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/netip"
 	"net/url"
 	"os"
@@ -224,9 +225,20 @@ func (g *gateway) buildSMTP(context.Context) (err error) {
 	g.smtp, err = smtpd.New(smtpd.Config{
 		Host: g.cfg.Hostname, Backend: g.intake, Trusted: prefixes(g.cfg.SMTP.TrustedNetworks), MaxSize: int64(g.cfg.SMTP.MaxMessageSize),
 		Certificate: g.smtpCert, Room: g.room.check, Ready: func() error { return g.db.Check(context.Background()) },
+		Resolve: clientName(smtpd.Resolver(net.DefaultResolver)),
 		Metrics: g.smtpMetrics(), LogAddress: g.logAddress(), Log: g.log, Now: time.Now,
 	})
 	return err
+}
+
+// clientName asks nobody for the name of this machine's own addresses.
+func clientName(resolve func(context.Context, netip.Addr) string) func(context.Context, netip.Addr) string {
+	return func(ctx context.Context, addr netip.Addr) string {
+		if addr.IsLoopback() {
+			return "localhost"
+		}
+		return resolve(ctx, addr)
+	}
 }
 
 func certificate(t config.TLS) (*smtpd.Certificate, error) {
