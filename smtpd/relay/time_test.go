@@ -239,6 +239,7 @@ func TestI5StuckMessageHoldsUpNobody(t *testing.T) {
 	inBubble(t, outside, &sink{}, func(e *env, _ *network) {
 		begin := time.Now()
 		stuck := e.put(letter{from: "alice@ext.example", rcpts: to("bob@ext.example"), raw: "Subject: stuck\r\n\r\n"})
+		time.Sleep(time.Millisecond) // so that it is claimed first
 		var others []store.MessageID
 		for range 40 {
 			others = append(others, e.put(letter{from: "alice@ext.example", rcpts: to("bob@ext.example")}))
