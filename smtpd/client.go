@@ -2,7 +2,6 @@ package smtpd
 
 import (
 	"context"
-	"net"
 	"net/netip"
 	"strings"
 	"sync"
@@ -109,8 +108,14 @@ func (s *session) client() store.Client {
 	return c
 }
 
+// DNS is the part of *net.Resolver that Resolver asks.
+type DNS interface {
+	LookupAddr(ctx context.Context, addr string) ([]string, error)
+	LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error)
+}
+
 // Resolver makes a Config.Resolve that believes a name only if the name leads back to the address.
-func Resolver(r *net.Resolver) func(context.Context, netip.Addr) string {
+func Resolver(r DNS) func(context.Context, netip.Addr) string {
 	return func(ctx context.Context, addr netip.Addr) string {
 		names, err := r.LookupAddr(ctx, addr.String())
 		if err != nil {
@@ -118,8 +123,11 @@ func Resolver(r *net.Resolver) func(context.Context, netip.Addr) string {
 		}
 		for _, name := range names {
 			back, err := r.LookupNetIP(ctx, "ip", name)
+			if err != nil {
+				continue
+			}
 			for _, a := range back {
-				if err == nil && a.Unmap() == addr {
+				if a.Unmap() == addr {
 					return strings.TrimSuffix(name, ".")
 				}
 			}
