@@ -3,6 +3,7 @@ package relay
 import (
 	"bufio"
 	"context"
+	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/base64"
@@ -17,10 +18,13 @@ import (
 
 	"github.com/emersion/go-sasl"
 	"github.com/emersion/go-smtp"
+
+	"postern/store"
 )
 
 // session is an open connection to a next hop, ready for MAIL. One goroutine uses it at a time.
 type session struct {
+	ref      string // of the connection, for the log
 	host     string // as configured
 	ip       string
 	client   *smtp.Client
@@ -149,7 +153,7 @@ func (d *dial) open(ctx context.Context, startTLS bool) (*session, *hopError) {
 	if err != nil {
 		return nil, hopFailure(stageConnect, d.host, err)
 	}
-	s := &session{host: d.host, ip: d.addr.Unmap().String(), local: isLocal(d.addr), opened: begin, connect: time.Since(begin)}
+	s := &session{ref: newRef(), host: d.host, ip: d.addr.Unmap().String(), local: isLocal(d.addr), opened: begin, connect: time.Since(begin)}
 	s.unhook = context.AfterFunc(d.cut, func() { conn.Close() })
 	if hopErr := d.handshake(ctx, s, conn, startTLS); hopErr != nil {
 		s.unhook()
@@ -308,6 +312,13 @@ func (a Auth) strike(text string) string {
 		}
 	}
 	return text
+}
+
+// newRef draws the reference of a connection.
+func newRef() string {
+	b := make([]byte, 5)
+	rand.Read(b)
+	return store.EncodeB32(b)
 }
 
 // isLocal reports an address of MAIL 3.2: loopback, RFC 1918, RFC 4193.

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"postern/smtpd/relay"
 	"postern/store"
 )
 
@@ -237,4 +238,39 @@ func TestNoRouteFails544(t *testing.T) {
 		t.Errorf("state %s", got)
 	}
 	contains(t, s.got()[0].body, "Status: 5.4.4", "Final-Recipient: rfc822; bob@ext.example")
+}
+
+// TestHooksAndSizeSeen: what metrics and the site get to know.
+func TestHooksAndSizeSeen(t *testing.T) {
+	t.Parallel()
+	e, s := newEnv(t), &sink{ext: []string{"SIZE 12345678"}, onRcpt: func(line string) string {
+		if strings.Contains(line, "bob@") {
+			return "451 4.3.0 later"
+		}
+		return ""
+	}}
+	e.put(letter{from: "alice@example.org", rcpts: to("bob@ext.example", "carol@ext.example")})
+	run := e.start(route(s.listen(t)))
+	results := map[relay.Result]int{}
+	e.await("attempts", func() bool {
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		clear(results)
+		for _, a := range e.attempts {
+			results[a.Result]++
+			if a.Kind != store.KindRelay || a.Route != "*" || a.Delay < 0 || a.Wait > a.Delay {
+				t.Errorf("attempt %+v", a)
+			}
+		}
+		return len(e.attempts) == 2
+	})
+	if results[relay.Sent] != 1 || results[relay.Deferred] != 1 {
+		t.Errorf("results %v", results)
+	}
+	if got := run.SizeSeen("ext.example"); got != 12345678 {
+		t.Errorf("size seen %d", got)
+	}
+	if got := run.SizeSeen("ext.example."); got != 12345678 {
+		t.Errorf("size seen %d by the same route", got)
+	}
 }

@@ -12,9 +12,23 @@ func (r *Runner) Flush(domain string) {
 	if domain != "" {
 		domain = store.DomainKey(domain)
 	}
+	r.mu.Lock()
+	r.toFlush[domain] = true
+	r.mu.Unlock()
 	select {
-	case r.flushes <- domain:
-	case <-r.drained: // nobody listens any more
+	case r.flushes <- struct{}{}:
+	default: // a signal is waiting already
+	}
+}
+
+// flushAll starts what was asked for, in the goroutine of Run.
+func (r *Runner) flushAll(ctx context.Context) {
+	r.mu.Lock()
+	domains := r.toFlush
+	r.toFlush = map[string]bool{}
+	r.mu.Unlock()
+	for domain := range domains {
+		r.flush(ctx, domain)
 	}
 }
 
@@ -69,4 +83,9 @@ func (r *Runner) makeDue(ctx context.Context, domain string) (int, error) {
 			return total, nil
 		}
 	}
+}
+
+// SizeSeen is the limit in octets that the next hop of a domain named last; 0: none, or not known yet (MAIL 8.3).
+func (r *Runner) SizeSeen(domain string) int64 {
+	return r.hops[match(r.cfg.Routes, domain)].size.Load()
 }

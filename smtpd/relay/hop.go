@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// hop is a next hop: what one route leads to. But for its last two fields it belongs to the goroutine of Run.
+// hop is a next hop: what one route leads to. But for its last fields it belongs to the goroutine of Run.
 type hop struct {
 	route   *Route // nil: where mail goes that no route matches
 	name    string
@@ -22,6 +22,7 @@ type hop struct {
 	aged    time.Time // when the last pass over overdue domains began
 
 	open  atomic.Int32 // sessions
+	size  atomic.Int64 // SIZE of the last one; 0: none was said
 	hosts hostBook
 }
 

@@ -210,6 +210,8 @@ func (j *job) ready(ctx context.Context) (*session, *hopError) {
 			j.session = s
 			s.among = &j.hop.open
 			s.among.Add(1)
+			most, _ := s.client.MaxMessageSize()
+			j.hop.size.Store(int64(most))
 			j.tell(func() { j.connected(j.hop) })
 			return s, nil
 		}

@@ -64,7 +64,7 @@ func (r *Runner) logAttempt(ctx context.Context, c change) {
 
 func wayAttrs(c change) (attrs []slog.Attr) {
 	if c.via.ip != "" {
-		attrs = append(attrs, slog.String("relay", c.via.host), slog.String("relay_ip", c.via.ip), slog.String("tls", c.via.tls),
+		attrs = append(attrs, slog.String("conn", c.via.conn), slog.String("relay", c.via.host), slog.String("relay_ip", c.via.ip), slog.String("tls", c.via.tls),
 			slog.Bool("tls_verified", c.via.verified), slog.String("delays", fmt.Sprintf("%.3f/%.3f/%.3f/%.3f",
 				c.wait.Seconds(), c.via.connect.Seconds(), c.via.shake.Seconds(), c.via.data.Seconds())))
 	}

@@ -23,8 +23,8 @@ func (r *Runner) loop(ctx context.Context) {
 			f()
 		case <-r.cfg.Store.Wake().C():
 			r.wakeAll()
-		case domain := <-r.flushes:
-			r.flush(ctx, domain)
+		case <-r.flushes:
+			r.flushAll(ctx)
 		case <-r.stop():
 			r.stopped = true
 		case <-timer.C:

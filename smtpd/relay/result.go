@@ -22,6 +22,7 @@ type result struct {
 
 // via is the way that an attempt took.
 type via struct {
+	conn          string // reference of the connection
 	route         string
 	host, ip      string
 	tls           string
@@ -32,7 +33,7 @@ type via struct {
 }
 
 func (j *job) via(s *session) via {
-	v := via{route: j.hop.name, host: s.host, ip: s.ip, tls: s.tls, verified: s.verified}
+	v := via{conn: s.ref, route: j.hop.name, host: s.host, ip: s.ip, tls: s.tls, verified: s.verified}
 	if s.tries <= 1 {
 		v.connect, v.shake = s.connect, s.shake
 	}

@@ -260,9 +260,11 @@ func TestRestartGoesOn(t *testing.T) {
 	t.Parallel()
 	e, s := newEnv(t), &sink{}
 	host := s.listen(t)
+	var all []string
 	for i := range 600 { // more than a page of destinations
-		e.put(letter{from: "alice@example.org", rcpts: to(fmt.Sprintf("bob@d%d.example", i))})
+		all = append(all, fmt.Sprintf("bob@d%d.example", i))
 	}
+	e.put(letter{from: "alice@example.org", rcpts: to(all...)})
 	e.start(route(host))
 	e.await("all", func() bool { return s.count() == 600 && len(e.queue()) == 0 })
 }

@@ -14,13 +14,16 @@ type Runner struct {
 	cfg   Config
 	owner store.Owner
 
-	news     chan func() // what jobs tell the goroutine of Run
-	flushes  chan string
+	news     chan func()   // what jobs tell the goroutine of Run
+	flushes  chan struct{} // holds a signal while toFlush has something
 	draining chan struct{} // closed by Drain
 	drained  chan struct{} // closed when no job is left after that
 	drain    sync.Once
 	cut      context.Context // ends with Run: connections are closed then
 	jobs     sync.WaitGroup
+
+	mu      sync.Mutex
+	toFlush map[string]bool
 
 	// The rest belongs to the goroutine of Run.
 	hops    []*hop // one per route, then the one of mail without a route
@@ -39,9 +42,10 @@ func New(c Config) (*Runner, error) {
 		cfg:      c.withDefaults(),
 		owner:    newOwner(),
 		news:     make(chan func()),
-		flushes:  make(chan string, 64),
+		flushes:  make(chan struct{}, 1),
 		draining: make(chan struct{}),
 		drained:  make(chan struct{}),
+		toFlush:  map[string]bool{},
 		domains:  map[string]*domain{},
 	}
 	for i := range r.cfg.Routes {

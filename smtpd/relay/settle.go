@@ -258,7 +258,7 @@ func (c *change) writeIdle(q store.Queue, ends bool) error {
 	if err != nil {
 		return err
 	}
-	if !now.Owner.IsZero() || now.Attempts != c.item.Attempts {
+	if !now.Owner.IsZero() || now.Attempts != c.item.Attempts || now.Delays != c.item.Delays {
 		return store.ErrConflict
 	}
 	if ends {

@@ -129,8 +129,7 @@ func TestImplicitTLSOnPort465(t *testing.T) {
 func TestClientCertificateIsSentWhenAskedFor(t *testing.T) {
 	t.Parallel()
 	cert, _ := newCert(t)
-	mine, other := newCert(t)
-	_ = other
+	mine, _ := newCert(t)
 	_, foreign := newCert(t)
 	server := serverTLS(cert)
 	server.ClientCAs = foreign
