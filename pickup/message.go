@@ -80,6 +80,8 @@ type letterView struct {
 	FileSize  int64
 	Encrypted string // by its author, in which way
 	TNEF      bool
+	Event     *event
+	Long      bool // more than a page shows
 }
 
 // letterOf fills what is the same for every page of an opened message. base is the address under which its parts are.
@@ -93,13 +95,16 @@ func (s *Site) letterOf(r *http.Request, who account.Signed, o *message.Opened, 
 	return v
 }
 
-func (v *letterView) attach(o *message.Opened, parts []mail.Part) {
+func (v *letterView) attach(o *message.Opened, parts []mail.Part) (err error) {
 	for _, p := range mime.Attachments(parts) {
 		f := fileOf(p, v.Up)
 		v.Files, v.FileSize = append(v.Files, f), v.FileSize+f.Size
 	}
 	v.Encrypted = string(mime.Encrypted(o.Body, parts))
 	_, v.TNEF = mime.Winmail(parts)
+	v.Long = mime.TextCut(parts) || mime.HTMLTooLong(parts)
+	v.Event, err = eventOf(o, parts)
+	return err
 }
 
 // messagePage is message.html.
@@ -135,21 +140,14 @@ func (s *Site) showMessage(w http.ResponseWriter, r *http.Request, who account.S
 		return err
 	}
 	id := o.Recipient.Key.String()
-	p := messagePage{letterView: s.letterOf(r, who, o, "/m/"+id), AsText: asText, Text: linked(text), HTML: hasHTML(parts)}
+	p := messagePage{letterView: s.letterOf(r, who, o, "/m/"+id), AsText: asText, Text: linked(text), HTML: mime.HasHTML(parts)}
 	p.ID, p.Here = id, "inbox"
-	p.attach(o, parts)
+	if err := p.attach(o, parts); err != nil {
+		return err
+	}
 	_, p.MayReply = s.answerTo(o)
 	p.Height = height(text)
 	return s.show(w, r, http.StatusOK, "message", p)
-}
-
-func hasHTML(parts []mail.Part) bool {
-	for _, p := range parts {
-		if p.Type == "text/html" && p.Disposition != "attachment" {
-			return !mime.HTMLTooLong(parts)
-		}
-	}
-	return false
 }
 
 // height picks the frame's height from the lines that the text fills on a wide page.
@@ -302,7 +300,9 @@ func (s *Site) showPrint(w http.ResponseWriter, r *http.Request, o *message.Open
 	}
 	p := printPage{letterView: v, Now: s.Now()}
 	p.Paper, p.Path = true, ""
-	p.attach(o, parts)
+	if err := p.attach(o, parts); err != nil {
+		return err
+	}
 	html, found, err := mime.HTML(o.Body, parts)
 	if err != nil {
 		return err

@@ -33,6 +33,8 @@ func icons(name string) string {
 		return `<path d="m8 12.8 5.9-5.9a3 3 0 0 1 4.2 4.2l-7.4 7.4a5 5 0 0 1-7-7l7-7"/>`
 	case "clock":
 		return `<circle cx="12" cy="12" r="8.5"/><path d="M12 7v5l3.5 2"/>`
+	case "calendar":
+		return `<path d="M4.5 6h15v13.500h-15zM4.5 10.500h15M8.500 3.500V7.500M15.500 3.500V7.500"/>`
 	case "hourglass":
 		return `<path d="M7 3.5h10M7 20.5h10M8 3.5c0 6 8 9 8 17M16 3.5c0 6-8 9-8 17"/>`
 	case "opened":

@@ -26,6 +26,7 @@ func NewSpeaker(c *Catalogue, lang string, zone *time.Location) *Speaker {
 func (s *Speaker) funcs() template.FuncMap {
 	return template.FuncMap{
 		"t": s.T, "tn": s.N, "day": s.Day, "date": s.Date, "when": s.When, "until": s.Until, "moment": s.Moment,
+		"dateThere": s.DateThere, "timeThere": s.TimeThere,
 		"size": s.Size, "icon": Icon, "b": bold, "code": code, "mail": mailLink, "tel": telLink, "link": link,
 		"bdi": bdi, "address": address, "dict": dict,
 	}
@@ -94,6 +95,15 @@ func (s *Speaker) Until(t time.Time) template.HTML {
 func (s *Speaker) Moment(t time.Time) template.HTML {
 	t = t.In(s.zone)
 	return s.T("%[1]s, %[2]s", s.date(t), t.Format("15:04:05 MST"))
+}
+
+// DateThere is Date by the calendar of the time's own zone.
+func (s *Speaker) DateThere(t time.Time) template.HTML { return timeTag(t, time.DateOnly, s.date(t)) }
+
+// TimeThere is "10:42" by the clock of the time's own zone.
+func (s *Speaker) TimeThere(t time.Time) template.HTML {
+	const clock = "15:04"
+	return timeTag(t, clock, template.HTML(t.Format(clock)))
 }
 
 const minute = "2006-01-02T15:04Z07:00"
