@@ -31,6 +31,9 @@ func forPrograms(p mail.Part) bool {
 	switch p.Type {
 	case "application/pgp-signature", "application/pkcs7-signature", "application/x-pkcs7-signature", "text/x-amp-html":
 		return true
+	case "application/pgp-encrypted":
+		const version = 64 // octets; it says "Version: 1" (RFC 3156 §4)
+		return p.Size < version
 	}
 	return p.Size == 0 && p.Name == "" && strings.HasPrefix(p.Type, "text/")
 }
