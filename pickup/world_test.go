@@ -3,11 +3,14 @@ package pickup_test
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"io"
 	"log/slog"
+	"mime/multipart"
 	"net/http"
 	"net/http/cookiejar"
 	"net/http/httptest"
+	"net/textproto"
 	"net/url"
 	"path/filepath"
 	"strings"
@@ -50,9 +53,11 @@ type world struct {
 	site     *pickup.Site
 	server   *httptest.Server
 	log      *safeBuffer
+	dir      string // all that is stored
 
 	mu      sync.Mutex
 	replies [][]byte
+	refuse  error // what the next replies are answered with
 }
 
 type safeBuffer struct {
@@ -122,6 +127,7 @@ func (w *world) logger() *slog.Logger { return slog.New(slog.NewTextHandler(w.lo
 
 func (w *world) build(address string, zone *time.Location) {
 	t, dir := w.t, w.t.TempDir()
+	w.dir = dir
 	st, err := bolt.Open(bolt.Config{Dir: dir, Blobs: blob.In(filepath.Join(dir, "blobs")), Now: w.Now})
 	must(t, err)
 	t.Cleanup(func() { st.Close() })
@@ -234,6 +240,9 @@ func (w *world) AcceptReply(_ context.Context, env store.Envelope, parent seal.F
 	if err != nil {
 		return store.Receipt{}, err
 	}
+	if w.refuse != nil {
+		return store.Receipt{}, w.refuse
+	}
 	m, fk := w.sealed(env.ID, raw)
 	m.Writer, m.Parent, m.From, m.Expires = env.Author, env.Parent, env.From, w.Now().Add(20*24*time.Hour)
 	m.Grants = []store.Grant{w.keys.GrantParent(parent, env.Parent, env.ID, fk)}
@@ -327,6 +336,31 @@ func (v *visitor) post(path string, pairs ...string) answer {
 	return v.do(r)
 }
 
+// field is one part of an upload; with a file name it is a file.
+type field struct{ name, file, value string }
+
+// upload sends a form as browsers send one with files.
+func (v *visitor) upload(path string, fields ...field) answer {
+	v.w.t.Helper()
+	var body bytes.Buffer
+	form := multipart.NewWriter(&body)
+	for _, f := range fields {
+		h := textproto.MIMEHeader{"Content-Disposition": {fmt.Sprintf("form-data; name=%q", f.name)}}
+		if f.file != "" {
+			h.Set("Content-Disposition", fmt.Sprintf("form-data; name=%q; filename=%q", f.name, f.file))
+			h.Set("Content-Type", "text/plain")
+		}
+		part, err := form.CreatePart(h)
+		must(v.w.t, err)
+		_, err = io.WriteString(part, f.value)
+		must(v.w.t, err)
+	}
+	must(v.w.t, form.Close())
+	r := v.request("POST", path, &body)
+	r.Header.Set("Content-Type", form.FormDataContentType())
+	return v.do(r)
+}
+
 // follow goes where an answer leads, until it leads no further.
 func (v *visitor) follow(a answer) answer {
 	v.w.t.Helper()
@@ -343,7 +377,7 @@ func (v *visitor) follow(a answer) answer {
 // register makes the account of a link and returns the answer.
 func (v *visitor) register(secret seal.LinkSecret) answer {
 	v.w.t.Helper()
-	a := v.post(linkOf(secret), "step", "register", "password", password, "password2", password, "reminder", "gran")
+	a := v.post(linkOf(secret), "step", "register", "password", password, "password2", password, "reminder", "What stood on the windowsill")
 	if a.status != http.StatusSeeOther {
 		v.w.t.Fatalf("registration answered %d: %s", a.status, a.body)
 	}
