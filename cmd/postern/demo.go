@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"os"
 	"strings"
@@ -44,20 +45,21 @@ func demoCommand(c console) *cobra.Command {
 
 // runDemo runs a gateway on a temporary folder, with a mail server behind it that keeps everything in memory.
 func runDemo(ctx context.Context, p demoPorts, log *slog.Logger, out io.Writer) error {
+	viewer, err := p.take()
+	if err != nil {
+		return err
+	}
+	defer viewer.Close()
+	next, err := listen("demo", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	defer next.Close()
 	dir, err := os.MkdirTemp("", "postern-demo-")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	next, err := listen("demo", "127.0.0.1:0")
-	if err != nil {
-		return err
-	}
-	viewer, err := listen("--outbox", p.outbox)
-	if err != nil {
-		next.Close()
-		return err
-	}
 	capture := demo.NewCapture(demoMails)
 	cfg := demoConfig(p, dir, next.Addr().String())
 	outbox, err := demo.NewOutbox(capture, cfg.Pickup.URL, demoLine(p.smtp))
@@ -81,6 +83,23 @@ func runDemo(ctx context.Context, p demoPorts, log *slog.Logger, out io.Writer) 
 	})
 	stop()
 	return errors.Join(err, side.wait())
+}
+
+// take checks the addresses, so that what is wrong is said in the words of the flags, and opens the one of the outbox.
+func (p demoPorts) take() (viewer net.Listener, err error) {
+	for _, x := range [][2]string{{"--smtp", p.smtp}, {"--http", p.site}, {"--outbox", p.outbox}} {
+		host, port, err := net.SplitHostPort(x[1])
+		if err != nil || host == "" || port == "0" {
+			return nil, setupError{fmt.Errorf("%s: %q is not address:port such as 127.0.0.1:8080", x[0], x[1])}
+		}
+		if viewer != nil {
+			viewer.Close() // the gateway opens it again
+		}
+		if viewer, err = listen(x[0], x[1]); err != nil {
+			return nil, err
+		}
+	}
+	return viewer, nil
 }
 
 func demoConfig(p demoPorts, dir, next string) config.Config {

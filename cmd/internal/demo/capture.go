@@ -162,6 +162,9 @@ func (m Mail) View() View {
 	defer r.Close()
 	v.Subject, _ = r.Header.Subject() // empty when it does not decode: the page says so
 	v.Date = r.Header.Get("Date")
+	if t, err := r.Header.Date(); err == nil && v.Date != "" {
+		v.Date = t.Format("Monday 2 January 2006, 15:04:05 -0700")
+	}
 	if from, addrErr := r.Header.AddressList("From"); addrErr == nil && len(from) > 0 {
 		v.Sender = displayName(from[0])
 	}
