@@ -34,19 +34,25 @@ func newRoom(cfg config.Config) *room {
 
 // check answers store.ErrFull when octets more would go into the reserve.
 func (r *room) check(octets int64) error {
+	free, err := r.spare()
+	if err != nil {
+		return err
+	}
+	if free < octets {
+		return store.ErrFull
+	}
+	return nil
+}
+
+// spare is how many octets are free above the reserve; below 0 when that is touched.
+func (r *room) spare() (int64, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if now := time.Now(); now.Sub(r.at) > roomAge {
 		r.free, r.err = spare(r.dir, r.minimum)
 		r.at = now
 	}
-	if r.err != nil {
-		return r.err
-	}
-	if r.free < octets {
-		return store.ErrFull
-	}
-	return nil
+	return r.free, r.err
 }
 
 // spare is how many octets are free above the reserve.

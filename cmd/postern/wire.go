@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"net"
 	"net/netip"
 	"net/url"
@@ -72,7 +73,7 @@ func newGateway(ctx context.Context, cfg config.Config, db store.Store, log *slo
 	ops.RegisterStore(g.reg, db, time.Now)
 	g.health = &ops.Health{Check: g.canStore}
 	for _, step := range []func(context.Context) error{
-		g.openSecrets, g.buildMails, g.buildIntake, g.buildRelay, g.buildServices, g.buildSMTP, g.buildSite,
+		g.openSecrets, g.buildMails, g.buildIntake, g.buildRelay, g.buildServices, g.buildSMTP, g.buildSite, g.addGauges,
 	} {
 		if err := step(ctx); err != nil {
 			return nil, err
@@ -285,6 +286,25 @@ func (g *gateway) buildSite(context.Context) (err error) {
 		Accounts: g.accounts, Messages: g.messages, Catalogue: text, Now: time.Now, Log: g.log,
 	})
 	return err
+}
+
+// addGauges exports what an alarm needs that no other part counts (MAIL 10.3).
+func (g *gateway) addGauges(context.Context) error {
+	ops.RegisterGauge(g.reg, "disk_spare_bytes", "Free disk above the reserve of store.min_free; below 0 no new mail is taken.", "", func() float64 {
+		spare, err := g.room.spare()
+		if err != nil {
+			return math.NaN()
+		}
+		return float64(spare)
+	})
+	for name, cert := range map[string]*smtpd.Certificate{"smtp": g.smtpCert, "site": g.siteCert} {
+		if cert != nil {
+			ops.RegisterGauge(g.reg, "certificate_expires_timestamp_seconds", "When the certificate in use lapses, in Unix time.", name, func() float64 {
+				return float64(cert.NotAfter().Unix())
+			})
+		}
+	}
+	return nil
 }
 
 // Limits of a reply on the site.

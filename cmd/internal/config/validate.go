@@ -74,6 +74,7 @@ func (c *Config) validate() []string {
 	c.checkRelay(k)
 	c.checkPolicy(k)
 	c.checkPickup(k)
+	c.checkListeners(k)
 	k.oneOf("store.engine", c.Store.Engine, "bolt")
 	k.oneOf("log.level", c.Log.Level, "debug", "info", "warn", "error")
 	k.oneOf("log.format", c.Log.Format, "text", "json")
@@ -99,6 +100,25 @@ func (c *Config) checkServer(k *checker) {
 	k.certificate("admin.tls", c.Admin.TLS)
 }
 
+// checkListeners finds addresses that two listeners claim; a port of 0 is any free one.
+func (c *Config) checkListeners(k *checker) {
+	taken := map[string]string{}
+	claim := func(key, addr string) {
+		if _, port, err := net.SplitHostPort(addr); err != nil || port == "0" {
+			return
+		}
+		if other, ok := taken[addr]; ok {
+			k.add(key, "%s is the address of %s already", addr, other)
+		}
+		taken[addr] = key
+	}
+	for i, addr := range c.SMTP.Listen {
+		claim(fmt.Sprintf("smtp.listen[%d]", i), addr)
+	}
+	claim("pickup.listen", c.Pickup.Listen)
+	claim("ops.listen", c.Ops.Listen)
+}
+
 func (c *Config) checkOrganization(k *checker) {
 	if c.Organization.Name == "" {
 		k.add("organization.name", "must be set: pages and mails name it")
@@ -117,6 +137,11 @@ func (c *Config) checkOrganization(k *checker) {
 	}
 	if c.Organization.Support.Email != "" {
 		k.address("organization.support.email", c.Organization.Support.Email)
+	}
+	if link := c.Organization.Support.URL; link != "" {
+		if u, err := url.Parse(link); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+			k.add("organization.support.url", "%q is not an address such as https://help.example.org", link)
+		}
 	}
 	if _, err := time.LoadLocation(c.Organization.Timezone); err != nil {
 		k.add("organization.timezone", "%q is not a time zone such as Europe/London", c.Organization.Timezone)
@@ -151,6 +176,9 @@ func (c *Config) checkRelay(k *checker) {
 	}
 	if c.Relay.GiveUp < time.Hour {
 		k.add("relay.give_up", "%s is under 1h", c.Relay.GiveUp)
+	}
+	if c.Notify.DelayNotice < time.Second {
+		k.add("notify.delay_notice", "%s is under 1s", c.Notify.DelayNotice)
 	}
 	for i, d := range c.Relay.Retry {
 		if d <= 0 {
@@ -230,6 +258,14 @@ func (c *Config) checkPickup(k *checker) {
 	}
 	if c.Pickup.Recovery != "activate" {
 		k.add("pickup.recovery", "%q does not exist yet; leave the key at activate", c.Pickup.Recovery)
+	}
+	if u != nil && u.Scheme == "http" && c.Pickup.TLS.Set() {
+		k.add("pickup.url", "begins with http, but pickup.tls has a certificate: the site answers https")
+	}
+	for i, host := range c.Pickup.Aliases {
+		if _, err := idna.Lookup.ToASCII(host); host == "" || err != nil {
+			k.add(fmt.Sprintf("pickup.aliases[%d]", i), "%q is not a host name", host)
+		}
 	}
 	k.networks("pickup.trusted_proxies", c.Pickup.TrustedProxies)
 	k.certificate("pickup.tls", c.Pickup.TLS)

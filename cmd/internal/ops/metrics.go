@@ -42,6 +42,16 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 	return m
 }
 
+// RegisterGauge adds a gauge that is read when it is scraped. label, which may be empty, is the value of its label
+// "listener".
+func RegisterGauge(r prometheus.Registerer, name, help, label string, read func() float64) {
+	o := prometheus.GaugeOpts{Namespace: "postern", Name: name, Help: help}
+	if label != "" {
+		o.ConstLabels = prometheus.Labels{"listener": label}
+	}
+	r.MustRegister(prometheus.NewGaugeFunc(o, read))
+}
+
 // queueCollector reads the store when it is scraped.
 type queueCollector struct {
 	store  store.Store
