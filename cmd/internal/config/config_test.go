@@ -1,6 +1,7 @@
 package config
 
 import (
+	"bytes"
 	"errors"
 	"os"
 	"reflect"
@@ -9,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"go.yaml.in/yaml/v3"
+	"github.com/spf13/viper"
 )
 
 const example = "../../../config.example.yaml"
@@ -44,18 +45,19 @@ func TestExampleIsComplete(t *testing.T) {
 	if problems != nil {
 		t.Fatal(problems)
 	}
-	var tree map[string]any
-	if err := yaml.Unmarshal(text, &tree); err != nil {
+	v := viper.NewWithOptions(viper.KeyDelimiter("::"))
+	v.SetConfigType("yaml")
+	if err := v.ReadConfig(bytes.NewReader(text)); err != nil {
 		t.Fatal(err)
 	}
-	have := leaves(tree, "")
+	have := v.AllKeys()
 	for _, key := range keys() {
 		if !slices.Contains(have, key) {
 			t.Errorf("config.example.yaml lacks %s", strings.ReplaceAll(key, "::", "."))
 		}
 	}
 	routeType := reflect.TypeFor[Route]()
-	last := tree["relay"].(map[string]any)["routes"].([]any)[1].(map[string]any)
+	last := v.Get("relay::routes").([]any)[1].(map[string]any)
 	for i := range routeType.NumField() {
 		if name := routeType.Field(i).Tag.Get("mapstructure"); last[name] == nil {
 			t.Errorf("config.example.yaml lacks relay.routes[].%s", name)
@@ -64,17 +66,6 @@ func TestExampleIsComplete(t *testing.T) {
 	if c.Organization.ShortName != "the council" || len(c.Relay.Routes) != 2 {
 		t.Errorf("read %+v", c)
 	}
-}
-
-func leaves(tree map[string]any, prefix string) (out []string) {
-	for k, v := range tree {
-		if sub, ok := v.(map[string]any); ok {
-			out = append(out, leaves(sub, prefix+k+"::")...)
-			continue
-		}
-		out = append(out, prefix+k)
-	}
-	return out
 }
 
 // TestExampleShowsDefaults compares the example's values with the defaults, where its line does not say otherwise.
