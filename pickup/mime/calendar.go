@@ -103,10 +103,14 @@ func (e *Event) take(p property, duration *time.Duration) {
 		if scheme, rest, ok := strings.Cut(p.value, ":"); ok && strings.EqualFold(scheme, "mailto") {
 			e.OrganizerAddress = shownText(rest)
 		}
-	case "DTSTART":
-		e.Start = parseMoment(p)
+	case "DTSTART": // there is one, and finding its zone costs look-ups on the disk
+		if e.Start.IsZero() {
+			e.Start = parseMoment(p)
+		}
 	case "DTEND":
-		e.End = parseMoment(p)
+		if e.End.IsZero() {
+			e.End = parseMoment(p)
+		}
 	case "DURATION":
 		*duration = parseDuration(p.value)
 	case "RRULE", "RDATE":
@@ -216,6 +220,10 @@ func findZone(name string) *time.Location {
 	}
 	if iana := windowsZone(name); iana != "" {
 		name = iana
+	}
+	const longest = 3 // "America/Argentina/Ushuaia"
+	if pieces := strings.Split(name, "/"); len(pieces) > longest {
+		name = strings.Join(pieces[len(pieces)-longest:], "/")
 	}
 	for {
 		if loc, err := time.LoadLocation(name); err == nil && name != "" {

@@ -60,7 +60,11 @@ func (im *images) part(id string) string {
 		im.err = err
 		return ""
 	}
-	return im.uri(data)
+	uri := im.uri(data)
+	if uri == "" { // no image: a body that asks for it again must not make us read it again
+		delete(im.byID, strings.ToLower(strings.Trim(id, "<>")))
+	}
+	return uri
 }
 
 // remake takes the image out of a data URI and makes a new one, so that none of the author's stays.
