@@ -77,6 +77,18 @@ func TestAddressesOfAllFields(t *testing.T) {
 	}
 }
 
+// TestAddressesBehindJunk: a megabyte of openings that nothing closes hides no address, and is read in one go. Reading
+// it in quadratic time would take minutes.
+func TestAddressesBehindJunk(t *testing.T) {
+	t.Parallel()
+	for _, junk := range []string{"=?a?q?x", "=?a?b?x ", "=?", "(", "[", "a:", "\\"} {
+		got, _ := header("To: " + strings.Repeat(junk, 1<<20/len(junk)) + ", Al <a@x.example>").Addresses("To")
+		if len(got) != 1 || got[0].Address.String() != "a@x.example" {
+			t.Errorf("behind %q: %d addresses", junk, len(got))
+		}
+	}
+}
+
 // TestAuthor: exactly one From field with exactly one address (MAIL 1.7).
 func TestAuthor(t *testing.T) {
 	t.Parallel()

@@ -95,12 +95,14 @@ func (p *listParser) never() string {
 	return ""
 }
 
-// word reads an encoded word whole: careless programs leave separators in it. Elsewhere it reads one character.
+// word reads an encoded word whole: careless programs leave separators in it. Elsewhere it reads one character. It looks
+// no further than maxWord for the end of a word, so that many beginnings without an end cost little.
 func (p *listParser) word() string {
 	n := 1
-	if strings.HasPrefix(p.s[p.pos:], "=?") {
-		_, long, ok := parseWord(p.s[p.pos:])
-		if text := p.s[p.pos : p.pos+max(long, 1)]; ok && strings.HasSuffix(text, "?=") && !strings.ContainsAny(text, " <>") {
+	near := p.s[p.pos:min(len(p.s), p.pos+maxWord)]
+	if strings.HasPrefix(near, "=?") && strings.Contains(near[2:], "?=") {
+		_, long, ok := parseWord(near)
+		if text := near[:max(long, 1)]; ok && strings.HasSuffix(text, "?=") && !strings.ContainsAny(text, " <>") {
 			n = long
 		}
 	}
