@@ -52,7 +52,7 @@ func openKeys(ctx context.Context, db store.Store, path string) (*seal.ServerKey
 		return nil, setupError{keyTrouble(path, want, err)}
 	}
 	if err := keys.VerifyChecks(want); err != nil {
-		return nil, setupError{fmt.Errorf("%s is not the key file of this store: %w. Put the right file back; nothing was changed", path, err)}
+		return nil, setupError{fmt.Errorf("wrong server key: %w. Put the right file back; nothing was changed", err)}
 	}
 	return keys, writeChecks(ctx, db, keys, want)
 }
