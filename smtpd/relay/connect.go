@@ -55,15 +55,22 @@ func (s *session) buffer() []byte {
 
 // close ends the connection without a word: after an error nothing may be sent any more.
 func (s *session) close() {
-	if s.among != nil {
-		s.among.Add(-1)
-	}
+	s.leave()
 	s.unhook()
 	s.wire.Conn.Close()
 }
 
+// leave takes the session off those that its hop has.
+func (s *session) leave() {
+	if s.among != nil {
+		s.among.Add(-1)
+		s.among = nil
+	}
+}
+
 // quit ends the connection politely, waiting little.
 func (s *session) quit() {
+	s.leave()
 	s.client.CommandTimeout = 5 * time.Second
 	s.client.Quit() // the connection is closed below whatever it says
 	s.close()

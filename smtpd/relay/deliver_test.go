@@ -3,6 +3,7 @@ package relay_test
 import (
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -158,8 +159,10 @@ func TestConnectionIsReused(t *testing.T) {
 	for range 30 {
 		e.put(letter{from: "alice@example.org", rcpts: to("bob@ext.example")})
 	}
+	var busy atomic.Int64
+	e.cfg.Hooks.Conns = func(n int) { busy.Store(int64(n)) }
 	e.start(route(s.listen(t)))
-	e.await("delivery", func() bool { return len(e.queue()) == 0 })
+	e.await("delivery", func() bool { return len(e.queue()) == 0 && busy.Load() == 0 })
 	if n := s.connections(); n != 1 {
 		t.Errorf("%d connections for one batch", n)
 	}

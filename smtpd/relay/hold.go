@@ -30,7 +30,7 @@ func (j *job) keeper(f func()) {
 	j.mu.Unlock()
 	if !over {
 		defer j.keepers.Done()
-		f()
+		j.guarded(j.ctx, f)
 	}
 }
 

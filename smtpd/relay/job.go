@@ -81,18 +81,36 @@ func (j *job) run(ctx context.Context) {
 	j.giveBack(j.takeRest(), why, v)
 }
 
-// survive ends a job that ran into a fault of the program; its items come back when their lease ends.
+// survive ends a job that ran into a fault of the program. What has gone is noted; the other items come back when their
+// lease ends.
 func (j *job) survive(ctx context.Context) {
-	if v := recover(); v != nil {
-		j.dropSession()
-		if !j.told {
-			j.tellClaim(claim{err: errPanic})
-		}
-		j.cfg.Log.ErrorContext(ctx, "delivery job failed", "event", "panic", "domain", j.domain.name, "panic", v, "stack", string(debug.Stack()))
+	v := recover()
+	if v == nil {
+		return
 	}
+	j.logPanic(ctx, v)
+	j.dropSession()
+	if !j.told {
+		j.tellClaim(claim{err: errPanic})
+	}
+	j.guarded(ctx, j.write)
 }
 
 var errPanic = errors.New("panic")
+
+func (r *Runner) logPanic(ctx context.Context, v any) {
+	r.cfg.Log.ErrorContext(ctx, "fault in the queue runner", "event", "panic", "panic", v, "stack", string(debug.Stack()))
+}
+
+// guarded runs f and survives its faults.
+func (r *Runner) guarded(ctx context.Context, f func()) {
+	defer func() {
+		if v := recover(); v != nil {
+			r.logPanic(ctx, v)
+		}
+	}()
+	f()
+}
 
 // tellClaim frees the domain for other jobs.
 func (j *job) tellClaim(c claim) {
@@ -100,6 +118,7 @@ func (j *job) tellClaim(c claim) {
 	j.tell(func() { j.claimed(j.domain, c) })
 }
 
+// claim takes what is due of the domain, and finds out when it is due next.
 func (j *job) claim(ctx context.Context) (c claim) {
 	c.at = j.cfg.Now()
 	name := j.domain.name

@@ -37,9 +37,9 @@ func (r *Runner) countAttempt(c change) {
 func (r *Runner) logAttempt(ctx context.Context, c change) {
 	level := slog.LevelInfo
 	switch {
-	case c.answer.damaged, c.answer.cause != nil:
+	case c.answer.damaged, c.answer.cause != nil, blamesUs(c.answer):
 		level = slog.LevelError
-	case c.how == Failed, c.how == Lost, c.answer.duplicate, blamesUs(c.answer):
+	case c.how == Failed, c.how == Lost, c.answer.duplicate:
 		level = slog.LevelWarn
 	case c.how == Returned:
 		level = slog.LevelDebug

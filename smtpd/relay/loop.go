@@ -3,6 +3,8 @@ package relay
 import (
 	"context"
 	"time"
+
+	"postern/store"
 )
 
 // loop owns the state. It returns when ctx ends.
@@ -11,6 +13,7 @@ func (r *Runner) loop(ctx context.Context) {
 	defer timer.Stop()
 	for {
 		r.start(ctx)
+		r.lookAround(ctx)
 		r.rest()
 		if r.stopped && r.busy == 0 {
 			r.sayDrained()
@@ -147,13 +150,32 @@ func (r *Runner) closeIdle(h *hop, which func(*session) bool) {
 	h.idle = keep
 }
 
-// longest is how long Run sleeps when nothing is known to come.
-const longest = time.Hour
+// lookEvery is how often the domains are looked through: commits tell of what they make due now, not of what they put
+// off, and a signal may be lost.
+const lookEvery = time.Minute
+
+// lookAround starts a look through the domains when it is time.
+func (r *Runner) lookAround(ctx context.Context) {
+	now := time.Now()
+	if r.stopped || now.Sub(r.looked) < lookEvery {
+		return
+	}
+	r.looked = now
+	r.jobs.Go(func() {
+		err := r.eachPage(ctx, func(found []store.Destination) { r.tell(func() { r.wakeThese(found) }) })
+		if err != nil && ctx.Err() == nil {
+			r.cfg.Log.ErrorContext(ctx, "queue not read", "event", "claim", "error", err)
+		}
+	})
+}
 
 // untilNext is when there is something to do again.
 func (r *Runner) untilNext() time.Duration {
 	now := r.cfg.Now()
-	wait := longest
+	wait := time.Until(r.looked.Add(lookEvery))
+	if r.stopped {
+		wait = time.Hour
+	}
 	sooner := func(d time.Duration) { wait = min(wait, max(d, 0)) }
 	for _, h := range r.hops {
 		if at, ok := h.freeAt(r.cfg.Limits.PerHop); ok && !r.stopped && (r.busy < r.cfg.Limits.Conns || h.busy == 0) {

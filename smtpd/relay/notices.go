@@ -82,7 +82,7 @@ func (r *Runner) age(ctx context.Context, h *hop, now time.Time) {
 	}
 	r.jobs.Go(func() {
 		for _, domain := range names {
-			r.ageDomain(ctx, domain, said, via{route: name})
+			r.guarded(ctx, func() { r.ageDomain(ctx, domain, said, via{route: name}) })
 		}
 	})
 }

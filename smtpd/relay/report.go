@@ -75,7 +75,7 @@ func (r *Runner) addFailure(ctx context.Context, p *plan, i int) error {
 			return err
 		}
 		return r.addMail(ctx, p, m, []int{i})
-	case c.p.own() && c.item.From == nil && c.item.Kind != store.KindAlarm:
+	case c.p.own() && c.item.From == nil && c.item.Kind != store.KindAlarm && c.reason == "": // not one that was dropped
 		m, err := r.alarm(c.result)
 		if err != nil {
 			return err

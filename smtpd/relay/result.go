@@ -46,9 +46,15 @@ func (j *job) answered(p *parcel, items []store.QueueItem, a answer, v via) []re
 	v.route = j.hop.name
 	out := make([]result, len(items))
 	for i, item := range items {
-		out[i] = result{item: item, p: p, answer: a, how: j.judge(item, a, now), via: v, at: now, wait: j.at.Sub(item.Arrived)}
+		out[i] = result{item: item, p: p, answer: a, how: j.judge(item, a, now), via: v, at: now, wait: j.waited(item)}
 	}
 	return out
+}
+
+// waited is how long an item was due when it was claimed.
+func (j *job) waited(item store.QueueItem) time.Duration {
+	item.Attempts--
+	return j.at.Sub(j.place(item, j.at))
 }
 
 // untried makes results for a parcel whose attempt does not count.

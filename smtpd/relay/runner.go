@@ -29,7 +29,8 @@ type Runner struct {
 	hops    []*hop // one per route, then the one of mail without a route
 	domains map[string]*domain
 	busy    int
-	first   int // hop that is looked at first, for fairness
+	first   int       // hop that is looked at first, for fairness
+	looked  time.Time // when the domains were last looked through
 	stopped bool
 }
 
@@ -69,7 +70,7 @@ func (r *Runner) Run(ctx context.Context) error {
 		return fmt.Errorf("start queue runner: %w", err)
 	}
 	cut, stop := context.WithCancel(ctx)
-	r.cut = cut
+	r.cut, r.looked = cut, time.Now()
 	r.loop(cut)
 	stop()
 	r.finish()
@@ -90,6 +91,11 @@ func (r *Runner) begin(ctx context.Context) error {
 	if n > 0 {
 		r.cfg.Log.InfoContext(ctx, "queue recovered", "event", "start", "items", n)
 	}
+	return r.eachPage(ctx, func(found []store.Destination) { r.wakeThese(found) })
+}
+
+// eachPage walks through the domains that wait.
+func (r *Runner) eachPage(ctx context.Context, f func([]store.Destination)) error {
 	const page = 500
 	for after := ""; ; {
 		var found []store.Destination
@@ -100,13 +106,18 @@ func (r *Runner) begin(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		for _, d := range found {
-			r.wake(d.Domain, d.Due)
-			after = d.Domain
-		}
+		f(found)
 		if len(found) < page {
 			return nil
 		}
+		after = found[len(found)-1].Domain
+	}
+}
+
+// wakeThese notes domains and when they are due.
+func (r *Runner) wakeThese(found []store.Destination) {
+	for _, d := range found {
+		r.wake(d.Domain, d.Due)
 	}
 }
 

@@ -113,6 +113,9 @@ func (r *Runner) change(res result) change {
 		c.next.Attempts--
 		c.next.Due = r.place(c.next, res.at)
 		c.next.Last = res.answer.text
+		if res.answer.cause != nil {
+			c.next.Due = res.at.Add(r.cfg.Backoff[0]) // trouble of our own: not at once again
+		}
 	}
 	if !res.idle && (res.how == Deferred || res.how == Returned) {
 		// KEYS K4: a failed attempt seals anew. What does not open any more ends at its next attempt.
