@@ -10,11 +10,8 @@ import (
 	"time"
 )
 
-// Sizes of an encoded card in octets (KEYS K5).
-const (
-	maxCard  = 16 << 10
-	cardStep = 512
-)
+// maxCard is the size of an encoded card in octets (KEYS K5).
+const maxCard = 16 << 10
 
 // Card is what lists and pages need of a sealed message without opening its body (KEYS K5). What does not fit into an
 // encoded card is left out; Truncated then says that the body knows more.
@@ -82,8 +79,8 @@ func parseDate(s string) time.Time {
 	return t
 }
 
-// Encode is the card as JSON, at most 16 KiB, padded with blanks to a multiple of 512. Where it would be longer, the
-// longest lists are halved until it fits: of References the newest stay, of others the first.
+// Encode is the card as JSON, at most 16 KiB. Where it would be longer, the longest lists are halved until it fits: of
+// References the newest stay, of others the first.
 func (c Card) Encode() []byte {
 	text := c.json()
 	for len(text) > maxCard {
@@ -91,8 +88,7 @@ func (c Card) Encode() []byte {
 		c.shorten()
 		text = c.json()
 	}
-	pad := (cardStep - len(text)%cardStep) % cardStep
-	return append(text, bytes.Repeat([]byte(" "), pad)...)
+	return text
 }
 
 func (c Card) json() []byte {

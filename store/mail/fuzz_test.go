@@ -61,16 +61,16 @@ func FuzzReadHeader(f *testing.F) {
 			}
 			return
 		}
-		if !bytes.Equal(h.Without(), raw) || !bytes.Equal(Strip(raw), raw) {
-			t.Fatal("Without changes what it keeps")
+		if !bytes.Equal(Strip(raw), raw) {
+			t.Fatal("Strip changes what it keeps")
 		}
 		for _, field := range h.Fields {
 			if field.Name == "" || strings.ContainsAny(field.Name, ": \r\n\t") || strings.Contains(field.Value(), "\n") {
 				t.Fatalf("field %q: %q", field.Name, field.Value())
 			}
-			left := ParseHeader(h.Without(field.Name))
+			left := ParseHeader(Strip(raw, field.Name))
 			if left.Has(field.Name) || len(left.Fields) != len(h.Fields)-h.Count(field.Name) {
-				t.Fatalf("without %q: %q", field.Name, left.raw)
+				t.Fatalf("without %q: %q", field.Name, left.Fields)
 			}
 		}
 		_, _ = h.Author()

@@ -26,12 +26,8 @@ func (f Field) Value() string {
 	return unfold(f.Raw[colon+1:])
 }
 
-// Header is the header block of a message or of a part. Lines that are no fields are in no Field, but are kept by
-// Without.
-type Header struct {
-	Fields []Field
-	raw    []byte
-}
+// Header is the header block of a message or of a part. Lines that are no fields are in no Field.
+type Header struct{ Fields []Field }
 
 // ReadHeader reads up to and including the empty line, or the end of the message, which then has no body. raw is
 // exactly what was read. ErrHeaderTooLarge when there is no end within max octets; errors of br are returned as they
@@ -58,9 +54,8 @@ func ReadHeader(br *bufio.Reader, max int) (h Header, raw []byte, err error) {
 	}
 }
 
-// ParseHeader reads the fields of raw up to the first empty line. It keeps raw and does not change it.
-func ParseHeader(raw []byte) Header {
-	h := Header{raw: raw}
+// ParseHeader reads the fields of raw up to the first empty line. The fields point into raw.
+func ParseHeader(raw []byte) (h Header) {
 	scan(raw, func(name string, field []byte) {
 		if name != "" {
 			h.Fields = append(h.Fields, Field{Name: name, Raw: field})
@@ -104,18 +99,7 @@ func (h Header) Count(name string) int {
 	return n
 }
 
-// Without is the header, empty line included, less the fields of these names; every other octet is as received.
-func (h Header) Without(names ...string) []byte {
-	raw := h.raw
-	if raw == nil {
-		for _, f := range h.Fields {
-			raw = append(raw, f.Raw...)
-		}
-	}
-	return Strip(raw, names...)
-}
-
-// Strip is Header.Without on the octets that ReadHeader returned.
+// Strip is raw, as ReadHeader returns it, less the fields of these names in any case; every other octet is as received.
 func Strip(raw []byte, names ...string) []byte {
 	kept := make([]byte, 0, len(raw))
 	end := scan(raw, func(name string, field []byte) {
