@@ -38,9 +38,6 @@ func (m *message) subjects() []string {
 	return m.normal[1:]
 }
 
-// Flagged reports whether a built-in trigger fires: tag, header field, thread, or that it is a reply from the site.
-func (p *Policy) Flagged(in Input) bool { return p.findTrigger(in) != nil }
-
 // Decide answers one decision per recipient of the envelope, in its order.
 func (p *Policy) Decide(in Input) []Decision {
 	m := p.newMessage(in)

@@ -31,7 +31,7 @@ func TestCompileNeedsTheDomains(t *testing.T) {
 	}
 }
 
-func TestFlagged(t *testing.T) {
+func TestWhatFlags(t *testing.T) {
 	t.Parallel()
 	p := compile(t, Config{Tags: []string{"secure"}})
 	tagged := mail.ParseHeader([]byte("Subject: [secure] x\r\n\r\n"))
@@ -47,7 +47,7 @@ func TestFlagged(t *testing.T) {
 		{"nothing", Input{}, false},
 	}
 	for _, tt := range tests {
-		if got := p.Flagged(tt.in); got != tt.want {
+		if got := p.findTrigger(tt.in) != nil; got != tt.want {
 			t.Errorf("%s: %v", tt.name, got)
 		}
 	}
@@ -150,7 +150,7 @@ func FuzzDecide(f *testing.F) {
 		in := Input{Header: mail.ParseHeader(raw), Env: store.Envelope{Rcpts: []store.Rcpt{{Address: a}}}}
 		d := p.Decide(in)[0]
 		describe(t, d)
-		if p.Flagged(in) && d.Action == store.ActionRelay && !p.isInternal(a) {
+		if p.findTrigger(in) != nil && d.Action == store.ActionRelay && !p.isInternal(a) {
 			t.Fatalf("relayed: %+v", d)
 		}
 	})
