@@ -41,12 +41,6 @@ type (
 	TokenID   = ID[tokenKind]   // lookup of a use-once token (KEYS K2)
 )
 
-// NewID draws a random id.
-func NewID[K any]() (id ID[K]) {
-	rand.Read(id[:])
-	return id
-}
-
 // NewMessageID makes the id of a message that arrives at t: 48 bits of Unix milliseconds, then 80 random bits.
 func NewMessageID(t time.Time) MessageID { return timed[messageKind](t) }
 
