@@ -130,6 +130,16 @@ func (r *canaryRun) expireAndSweep() {
 // check searches everything, for what must not be there and for the control that must.
 func (r *canaryRun) check() {
 	r.t.Helper()
+	quoted := 0
+	for _, link := range r.hop.quotes() {
+		if strings.Contains(link, "/p/") {
+			r.link(seal.TokenPickup, link)
+			quoted++
+		}
+	}
+	if quoted != 2 {
+		r.t.Errorf("the next hop quoted %d pickup links, want 2", quoted)
+	}
 	for moment, dir := range r.kept {
 		for _, f := range r.secrets.findIn(r.t, dir) {
 			r.t.Errorf("when %s: %s", moment, f)

@@ -4,9 +4,12 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"regexp"
+	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 
 	"github.com/emersion/go-smtp"
@@ -21,12 +24,34 @@ import (
 type hop struct {
 	to   string // address of the capture
 	shut atomic.Bool
+
+	mu     sync.Mutex
+	quoted map[string]bool // links that answers quoted
+}
+
+// quotes lists the links that answers quoted.
+func (h *hop) quotes() []string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return slices.Sorted(maps.Keys(h.quoted))
+}
+
+// quote is what an answer says of a message's links.
+func (h *hop) quote(raw []byte) string {
+	joined := strings.NewReplacer("=\r\n", "", "=\n", "").Replace(string(raw)) // lines that quoted-printable broke
+	found := links.FindAllString(joined, -1)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, link := range found {
+		h.quoted[link] = true
+	}
+	return strings.Join(found, " and ")
 }
 
 // behind puts a hop between the gateway and the capture. It is shut.
 func (tr *trial) behind() *hop {
 	tr.t.Helper()
-	h := &hop{to: tr.next}
+	h := &hop{to: tr.next, quoted: map[string]bool{}}
 	h.shut.Store(true)
 	srv := smtp.NewServer(smtp.BackendFunc(func(*smtp.Conn) (smtp.Session, error) { return &hopSession{hop: h}, nil }))
 	srv.Domain = "next.example.org"
@@ -77,12 +102,12 @@ func (s *hopSession) Data(r io.Reader) error {
 	if err != nil {
 		return err
 	}
-	quote := strings.Join(links.FindAllString(string(raw), -1), " and ")
 	switch {
 	case strings.HasPrefix(s.to[0], "quoter@"):
+		quote := s.hop.quote(raw)
 		return &smtp.SMTPError{Code: 550, EnhancedCode: smtp.EnhancedCode{5, 7, 1}, Message: fmt.Sprintf("listed: %s\nalso <%s>\nor %s", quote, quote, strings.ToUpper(quote))}
 	case strings.HasPrefix(s.to[0], "busy@"):
-		return &smtp.SMTPError{Code: 451, EnhancedCode: smtp.EnhancedCode{4, 7, 1}, Message: "come back: " + quote}
+		return &smtp.SMTPError{Code: 451, EnhancedCode: smtp.EnhancedCode{4, 7, 1}, Message: "come back: " + s.hop.quote(raw)}
 	}
 	return s.hop.hand(s.from, s.to, raw)
 }

@@ -42,7 +42,9 @@ type finding struct{ what, form, where string }
 
 func (f finding) String() string { return fmt.Sprintf("%s (%s) in %s", f.what, f.form, f.where) }
 
-func newNeedles() *needles { return &needles{by: map[[headLen]byte][]needle{}, seen: map[string]bool{}} }
+func newNeedles() *needles {
+	return &needles{by: map[[headLen]byte][]needle{}, seen: map[string]bool{}}
+}
 
 // add makes a secret known by a name.
 func (n *needles) add(what, secret string) {
