@@ -67,8 +67,12 @@ func permanent(s stage, code int, status string) bool {
 	return true
 }
 
-// hear turns a reply of the next hop into an answer.
+// hear turns a reply of the next hop into an answer. A reply that says yes anywhere but to the final dot is out of
+// step with what was asked: it says nothing of the message, above all not that it was taken (I7).
 func hear(s stage, reply *smtp.SMTPError) answer {
+	if s != stageEnd && reply.Code < 400 {
+		return answer{stage: s, status: "4.5.0", text: "answer out of step: " + scrubReply(reply)}
+	}
 	status := statusOf(reply)
 	return answer{
 		stage:     s,
@@ -98,7 +102,7 @@ func scrubReply(reply *smtp.SMTPError) string {
 	if e := reply.EnhancedCode; e != smtp.EnhancedCodeNotSet && e != smtp.NoEnhancedCode {
 		text += fmt.Sprintf(" %d.%d.%d", e[0], e[1], e[2])
 	}
-	return mail.Scrub(text + " " + strings.ReplaceAll(reply.Message, "\n", " "))
+	return strings.ReplaceAll(mail.Scrub(text+" "+reply.Message), `\n`, " ") // Scrub must see where lines end
 }
 
 // silence is the answer that stands for a connection that broke, a reply that does not parse, or a local fault.
@@ -106,10 +110,11 @@ func silence(s stage, status string, err error) answer {
 	return answer{stage: s, status: status, text: mail.Scrub(err.Error())}
 }
 
-// broken reports whether an error ends the connection: anything but a well-formed reply, and 421.
+// broken reports whether an error ends the connection: anything but a well-formed refusal, and 421. Behind a reply that
+// is out of step every later one would be taken for the answer to something else.
 func broken(err error) (reply *smtp.SMTPError, ends bool) {
 	if errors.As(err, &reply) && reply.Code >= 200 && reply.Code <= 599 {
-		return reply, reply.Code == 421
+		return reply, reply.Code == 421 || reply.Code < 400
 	}
 	return nil, true
 }

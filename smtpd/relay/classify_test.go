@@ -144,3 +144,17 @@ func TestAuthDoesNotPrint(t *testing.T) {
 		}
 	}
 }
+
+// TestTokenSplitByReplyLinesIsScrubbed holds MAIL 6.5 where a next hop breaks the link it quotes, and the library left
+// the codes of the lines in their text.
+func TestTokenSplitByReplyLinesIsScrubbed(t *testing.T) {
+	t.Parallel()
+	const token = "1000g40r40m30e209185gr38e1w8124gk9d90"
+	for _, codes := range []string{"", "5.7.1 ", "5.7.26 "} {
+		text := "listed\n" + codes + "https://mail.example.org/p/" + token[:18] + "\n" + codes + token[18:] + "\n" + codes + "end"
+		a := hear(stageEnd, &smtp.SMTPError{Code: 550, Message: text})
+		if strings.Contains(a.text, token[:18]) || strings.Contains(a.text, token[18:]) || !strings.HasSuffix(a.text, " "+codes+"end") {
+			t.Errorf("codes %q: %q", codes, a.text)
+		}
+	}
+}

@@ -1,7 +1,11 @@
 package relay_test
 
 import (
+	"bufio"
+	"io"
+	"net"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -181,4 +185,79 @@ func TestAny2xxAfterTheFinalDotIsYes(t *testing.T) {
 	id := e.put(letter{from: "alice@example.org", rcpts: to("bob@ext.example")})
 	e.start(route(s.listen(t)))
 	e.await("delivery", func() bool { return e.state(rcpt(id, 1)) == store.StateDelivered })
+}
+
+// TestStalledReaderIsGivenUp: a next hop that takes no more data in the middle of a message. go-smtp's client alone
+// would wait for ever.
+func TestStalledReaderIsGivenUp(t *testing.T) {
+	t.Parallel()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	release := make(chan struct{})
+	wg.Go(func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			wg.Go(func() {
+				defer conn.Close()
+				io.WriteString(conn, "220 hello\r\n")
+				r := bufio.NewReader(conn)
+				for {
+					line, err := r.ReadString('\n')
+					if err != nil {
+						return
+					}
+					if strings.HasPrefix(line, "DATA") {
+						io.WriteString(conn, "354 go on\r\n")
+						<-release
+						return
+					}
+					io.WriteString(conn, "250 ok\r\n")
+				}
+			})
+		}
+	})
+	t.Cleanup(func() { l.Close(); close(release); wg.Wait() })
+	e := newEnv(t)
+	e.cfg.Timeouts.Write = 100 * time.Millisecond
+	id := e.put(letter{from: "alice@example.org", rcpts: to("bob@ext.example"), raw: strings.Repeat("0123456789abcdef\r\n", 1_000_000), blob: true})
+	e.start(route(l.Addr().String()))
+	e.await("the end of the attempt", func() bool {
+		item, ok := e.item(rcpt(id, 1))
+		return ok && item.Attempts == 1 && item.Owner.IsZero()
+	})
+	if item, _ := e.item(rcpt(id, 1)); !strings.Contains(item.Last, "timeout") {
+		t.Errorf("item %+v", item)
+	}
+}
+
+// TestHopThatShutsDownInTheMiddle: what was answered stays answered, the rest is tried again.
+func TestHopThatShutsDownInTheMiddle(t *testing.T) {
+	t.Parallel()
+	e := newEnv(t)
+	s := &sink{onRcpt: func(line string) string {
+		switch {
+		case strings.Contains(line, "<no@"):
+			return "550 5.1.1 no such user"
+		case strings.Contains(line, "<late@"):
+			return "421 4.3.2 shutting down"
+		}
+		return ""
+	}}
+	id := e.put(letter{from: "", rcpts: to("no@ext.example", "yes@ext.example", "late@ext.example", "last@ext.example")})
+	e.start(route(s.listen(t)))
+	e.await("the end of the attempt", func() bool { return len(e.events(id)) == 4 })
+	for n, want := range map[uint32]store.State{1: store.StateFailed, 2: store.StateQueued, 3: store.StateQueued, 4: store.StateQueued} {
+		if got := e.state(rcpt(id, n)); got != want {
+			t.Errorf("recipient %d is %s, want %s", n, got, want)
+		}
+	}
+	if s.count() != 0 {
+		t.Error("data went all the same")
+	}
 }

@@ -168,8 +168,10 @@ func tooMany(a answer) bool {
 	return a.code == 452 && (a.status == "4.5.3" || a.status == "4.0.0") || a.code == 552 && a.status != "5.2.2"
 }
 
+// reset gives the transaction up. It does not use the client's Reset, behind which that says EHLO again: a second EHLO
+// that fails would look like a next hop that lacks everything, which ends messages (MAIL 8.3).
 func (t *transaction) reset() {
-	if err := t.s.client.Reset(); err != nil {
+	if err := t.s.wire.ask("RSET", 250, t.s.client.CommandTimeout); err != nil {
 		t.out.broken = true
 	}
 }
@@ -254,16 +256,16 @@ func (t *transaction) end(cmd *smtp.DataCommand) answer {
 		return taken(&smtp.SMTPError{Code: 250, Message: ok.StatusText})
 	}
 	reply, ends := broken(err)
+	if reply != nil && reply.Code/100 == 2 { // any 2xx is yes (RFC 5321 §4.3.2)
+		return taken(reply)
+	}
 	if ends {
 		t.out.broken = true
 	}
-	switch {
-	case reply == nil:
+	if reply == nil {
 		a := silence(stageEnd, "4.4.2", err)
 		a.duplicate = true
 		return a
-	case reply.Code/100 == 2: // any 2xx is yes (RFC 5321 §4.3.2)
-		return taken(reply)
 	}
 	return hear(stageEnd, reply)
 }

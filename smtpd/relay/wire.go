@@ -1,26 +1,34 @@
 package relay
 
 import (
+	"bufio"
 	"bytes"
 	"errors"
 	"net"
+	"net/textproto"
 	"time"
 )
 
 // maxReply bounds what a next hop may answer to one command (I8); go-smtp's client would read for ever.
 const maxReply = 64 << 10
 
-var errReplyTooLong = errors.New("reply is too long")
+var (
+	errReplyTooLong = errors.New("reply is too long")
+	errTooMuch      = errors.New("next hop sent data behind its answer")
+)
 
 // wire lies between go-smtp's client and the network (or TLS). It gathers what is written until a reply is waited for,
 // so that a small message and its final dot are one packet; it gives each block its own write deadline, because the
-// client sets none while data is written; and it bounds replies. The client's own deadlines are those of reading.
+// client sets none while data is written; it bounds replies; and it spells the keywords of EHLO as the client looks for
+// them. The client's own deadlines are those of reading.
 type wire struct {
 	net.Conn
 	write time.Duration // for one block
 	out   []byte
 	in    bytes.Reader // what is read before the network: a greeting that was swallowed
 	read  int          // octets since the last write
+	hello bool         // EHLO was written last
+	place int          // octets of the line of its answer so far; -1: behind the keyword
 }
 
 // wireBlock is how much is gathered before it is written: one TLS record of the largest size, or two.
@@ -33,7 +41,7 @@ func newWire(conn net.Conn, write time.Duration, greeting string) *wire {
 }
 
 func (w *wire) Write(p []byte) (int, error) {
-	w.read = 0
+	w.read, w.place, w.hello = 0, 0, bytes.HasPrefix(p, []byte("EHLO "))
 	if len(w.out)+len(p) > wireBlock {
 		if err := w.flush(); err != nil {
 			return 0, err
@@ -80,7 +88,47 @@ func (w *wire) Read(p []byte) (int, error) {
 	}
 	n, err := w.Conn.Read(p)
 	w.read += n
+	if w.hello {
+		w.spell(p[:n])
+	}
 	return n, err
+}
+
+// spell writes the keywords in an answer to EHLO in upper case: their case means nothing (RFC 5321 §2.4), and the
+// client knows them only so.
+func (w *wire) spell(p []byte) {
+	for i, c := range p {
+		switch {
+		case c == '\n':
+			w.place = 0
+		case w.place < 0:
+		case w.place == 0 && c != '2', w.place > 3 && c == ' ':
+			w.place = -1
+		default:
+			if w.place > 3 && c >= 'a' && c <= 'z' {
+				p[i] = c - 'a' + 'A'
+			}
+			w.place++
+		}
+	}
+}
+
+// ask sends a command past the client and demands an answer of one code.
+func (w *wire) ask(line string, want int, limit time.Duration) error {
+	if err := w.SetDeadline(time.Now().Add(limit)); err != nil {
+		return err
+	}
+	if _, err := w.Write([]byte(line + "\r\n")); err != nil {
+		return err
+	}
+	br := bufio.NewReader(w)
+	if _, _, err := textproto.NewReader(br).ReadResponse(want); err != nil {
+		return err
+	}
+	if br.Buffered() > 0 {
+		return errTooMuch
+	}
+	return w.SetDeadline(time.Time{})
 }
 
 // SetDeadline sets the deadline of reading only.
