@@ -1,13 +1,11 @@
 package account
 
 import (
-	"math"
 	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
 
-	"github.com/ccojocar/zxcvbn-go"
 	"github.com/ccojocar/zxcvbn-go/frequency"
 	"golang.org/x/text/unicode/norm"
 
@@ -22,10 +20,8 @@ const (
 )
 
 const (
-	minGuesses   = 1e10 // KEYS K13
-	estimateLen  = 72   // the estimate's time grows steeply with the length; what comes after can only add
-	minOwnWord   = 4    // shorter words stand in too many others
-	minDifferent = 5    // different characters: the estimate does not know signs outside Latin keyboards
+	minGuesses = 1e10 // KEYS K13
+	minOwnWord = 4    // shorter words stand in too many others
 )
 
 // The ids of the criteria, which pages and their script share.
@@ -115,18 +111,6 @@ func (r rules) ownWords(about []string) []string {
 		}
 	}
 	return words
-}
-
-// guesses estimates how many guesses a well-informed attacker needs.
-func guesses(p string, own []string) float64 {
-	head := []rune(p)
-	head = head[:min(len(head), estimateLen)]
-	different := slices.Clone(head)
-	slices.Sort(different)
-	if len(slices.Compact(different)) < minDifferent {
-		return 0
-	}
-	return math.Exp2(zxcvbn.PasswordStrength(string(head), own).Entropy)
 }
 
 // normalize is the form in which passwords are used: NFC of the typed text, untrimmed (KEYS K7).

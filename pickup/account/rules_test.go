@@ -68,6 +68,22 @@ func TestK13EstimateLooksAtSeventyTwoCharacters(t *testing.T) {
 	}
 }
 
+// Whoever has a link may ask for an estimate: signs that stand for letters must not be tried in every combination.
+func TestK13EstimateOfManySignsIsBounded(t *testing.T) {
+	if n := len(readings("a4@b8c({[<e3g69i1!|l17o0s$5t+7x%z2")); n == 0 || n > 4 {
+		t.Errorf("%d readings", n)
+	}
+	password := strings.Repeat("a4@b8c({[<e3g69i1!|l17o0s$5t+7x%z2", 3)
+	if allocs := testing.AllocsPerRun(1, func() { guesses(password, nil) }); allocs > 500_000 {
+		t.Errorf("%.0f allocations", allocs)
+	}
+	for _, p := range []string{"p4$$w0rd", "dr4g0n12345", "7r33house7r33", "Passw0rd!!"} {
+		if guesses(p, nil) >= minGuesses {
+			t.Errorf("%s passes", p)
+		}
+	}
+}
+
 func TestC11OwnWords(t *testing.T) {
 	t.Parallel()
 	s := New(Config{Organization: []string{"Example County Council"}})
