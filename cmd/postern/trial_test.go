@@ -148,6 +148,9 @@ func (tr *trial) configPath() string { return filepath.Join(tr.dir, "postern.yam
 func (tr *trial) writeConfig() {
 	tr.t.Helper()
 	text := fmt.Sprintf(trialConfig, tr.dir, tr.smtp, tr.next, tr.site, tr.ops, tr.retry) + tr.extra
+	if tr.edit != nil {
+		text = tr.edit(text)
+	}
 	if err := os.WriteFile(tr.configPath(), []byte(text), 0o600); err != nil {
 		tr.t.Fatal(err)
 	}
