@@ -134,6 +134,9 @@ func serveFile(w http.ResponseWriter, r *http.Request, name, mediaType string, c
 	h.Set("Content-Type", mediaType)
 	h.Set("Content-Disposition", disposition(name))
 	h.Set("ETag", `"`+url.PathEscape(r.PathValue("id")+"/"+r.PathValue("path"))+`"`)
+	if strings.Contains(r.Header.Get("Range"), ",") { // each of them would be decoded from the beginning
+		r.Header.Del("Range")
+	}
 	http.ServeContent(web.Slide(w, r), r, "", time.Time{}, content)
 }
 
