@@ -55,7 +55,8 @@ type trial struct {
 	extra   string // more configuration
 	retry   string // relay.retry
 	env     []string
-	wrap    []string // program that the gateway runs under, with its arguments
+	wrap    []string                 // program that the gateway runs under, with its arguments
+	edit    func(yaml string) string // changes the configuration; may be nil
 	cmd     *exec.Cmd
 	log     *lockedBuffer
 	exited  chan error
