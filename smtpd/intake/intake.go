@@ -58,9 +58,16 @@ type Refusal struct {
 	Reply *store.ReplyError
 }
 
-// Reports composes the report about refused recipients; the caller joins it to package dsn.
+// Returned is what a report may give back of a message: its header, or of a secret one the excerpt alone (MAIL 6.6).
+type Returned struct {
+	Header  []byte
+	Excerpt *store.Excerpt
+}
+
+// Reports composes the report about refused recipients; the caller joins it to package dsn. store.ErrNotFound: nobody
+// wants one.
 type Reports interface {
-	Refused(env store.Envelope, header []byte, refused []Refusal) (store.OwnMail, error)
+	Refused(env store.Envelope, what Returned, refused []Refusal) (store.OwnMail, error)
 }
 
 // Config is what an Intake works with.

@@ -32,7 +32,11 @@ func (j *job) commit(ctx context.Context, s *spill) error {
 	if err != nil {
 		return fmt.Errorf("wrap keys: %w", err)
 	}
+	now := j.in.Now()
 	err = j.in.Store.Update(ctx, func(tx store.Tx) error {
+		if err := j.mayReply(tx, now); err != nil {
+			return err
+		}
 		if err := j.unchanged(tx); err != nil {
 			return err
 		}
@@ -281,9 +285,10 @@ func (j *job) addRefusals(ctx context.Context, rec *records) error {
 	if len(refused) == 0 {
 		return nil
 	}
-	own, err := j.in.Reports.Refused(j.env, j.raw, refused)
+	j.addRefusedRows(rec)
+	own, err := j.in.Reports.Refused(j.env, j.returned(), refused)
 	if errors.Is(err, store.ErrNotFound) {
-		return nil // nobody wants a report (NOTIFY=NEVER)
+		return nil // nobody wants a report (NOTIFY=NEVER); the history has its row all the same
 	}
 	if err != nil {
 		return fmt.Errorf("compose report: %w", err)
@@ -293,8 +298,18 @@ func (j *job) addRefusals(ctx context.Context, rec *records) error {
 		return fmt.Errorf("seal report: %w", err)
 	}
 	rec.own = append(rec.own, prepared)
-	j.addRefusedRows(rec)
 	return nil
+}
+
+// returned is what a report may give back of the message.
+func (j *job) returned() Returned {
+	for _, d := range j.decisions {
+		if d.Secret {
+			e := excerpt(j.header)
+			return Returned{Excerpt: &e}
+		}
+	}
+	return Returned{Header: j.raw}
 }
 
 // addRefusedRows keeps refused recipients in the message's history: they need neither body nor grants.

@@ -45,10 +45,11 @@ func (p *Policy) Decide(in Input) []Decision {
 	secret := m.trigger != nil
 	for i, r := range in.Env.Rcpts {
 		decisions[i] = m.decide(i, r.Address)
-		secret = secret || decisions[i].Action == store.ActionSeal
+		secret = secret || decisions[i].Secret
 	}
 	for i, r := range in.Env.Rcpts {
 		d := &decisions[i]
+		d.Secret = secret
 		if secret && d.Action == store.ActionRelay && d.Rule != RuleOwn && p.isInternal(r.Address) {
 			d.NeedTLS = true
 		}
@@ -107,6 +108,12 @@ func (m *message) byRule(i int, r *rule) Decision {
 
 // seal seals for a recipient, or refuses what cannot be sealed: it never goes out in clear.
 func (m *message) seal(i int, t trigger) Decision {
+	d := m.sealOrRefuse(i, t)
+	d.Secret = true
+	return d
+}
+
+func (m *message) sealOrRefuse(i int, t trigger) Decision {
 	if d, refused := m.refuseSender(t); refused {
 		return d
 	}

@@ -94,6 +94,7 @@ type Decision struct {
 	Refusal *store.ReplyError // for ActionReject
 	Options Options           // for ActionSeal
 	NeedTLS bool              // for ActionRelay: over TLS or to a local address only (MAIL 3.2)
+	Secret  bool              // the message is flagged, or to be sealed for somebody: reports tell little of it (MAIL 6.6)
 }
 
 // Names of the built-in rules.
