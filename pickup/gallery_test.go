@@ -69,6 +69,10 @@ func (g gallery) look(name string) {
 			g.t.Errorf("%s%s is %d px wider than its screen", name, suffix, wide)
 		}
 	}
+	g.tab.View(browser.Viewport{Width: 320, Height: 600}) // WCAG 2.2, 1.4.10: nothing to scroll sideways at 320 px
+	if wide := browser.Eval[int](g.tab, "document.documentElement.scrollWidth - document.documentElement.clientWidth"); wide > 0 {
+		g.t.Errorf("%s is %d px wider than 320 px", name, wide)
+	}
 	g.tab.View(browser.Desk)
 }
 

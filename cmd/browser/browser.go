@@ -166,6 +166,12 @@ func Eval[T any](tab *Tab, js string) T {
 	return get(tab, "evaluate", chromedp.Evaluate[T](js, chromedp.EvalAwaitPromise))
 }
 
+// Eval runs statements in the page.
+func (tab *Tab) Eval(js string) {
+	tab.t.Helper()
+	Eval[bool](tab, "(() => { "+js+"; return true })()")
+}
+
 // Viewport is a screen.
 type Viewport struct {
 	Width, Height int64

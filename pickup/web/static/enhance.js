@@ -17,13 +17,10 @@ document.querySelectorAll('form[data-criteria]').forEach((form) => {
   const count = (p) => [...p].length;
   const kind = (c) => (/\p{Lu}/u.test(c) ? 'A' : /\p{L}/u.test(c) ? 'a' : /\p{N}/u.test(c) ? '0' : '!');
   const fnv = (p) => [...p].reduce((h, c) => Math.imul(h ^ c.codePointAt(0), 16777619) >>> 0, 2166136261).toString(16);
-  // Every character that goes on with a run (abc, 321) or repeats one of the three before it counts for nothing, own
-  // words count for one character; a change of the kind of character counts extra.
+  // Every character that goes on with a run (abc, 321) or repeats one of the three before it counts for nothing, and so
+  // does a year; a change of the kind of character counts extra.
   const estimate = (p) => {
-    let text = p.toLowerCase();
-    own.forEach((w) => { text = text.replaceAll(w, '*'); });
-    text = text.replace(/(19|20)\d\d/g, '#');
-    const chars = [...text];
+    const chars = [...p.toLowerCase().replace(/(19|20)\d\d/g, '#')];
     const plain = chars.filter((c, i) => {
       const step = i > 0 && c.codePointAt(0) - chars[i - 1].codePointAt(0);
       return !(i > 0 && Math.abs(step) <= 1) && !chars.slice(Math.max(0, i - 3), i).includes(c);
@@ -39,7 +36,7 @@ document.querySelectorAll('form[data-criteria]').forEach((form) => {
     digit: (p) => count(p) >= long || /[^\p{L}\s]/u.test(p),
     own: (p) => p !== '' && !own.some((w) => p.toLowerCase().includes(w)),
     common: (p) => count(p) >= min && !common.has(fnv(p.toLowerCase())),
-    guess: (p) => estimate(p) >= bits,
+    guess: (p) => rules.own(p) && estimate(p) >= bits,
     same: (p) => p !== '' && p === value('password2'),
   };
   const items = [...box.querySelectorAll('[data-rule]')];

@@ -1,0 +1,168 @@
+package pickup_test
+
+import (
+	"bytes"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+
+	"postern/store"
+	"postern/store/mail"
+)
+
+func TestReplyGoesToTheAuthorWithItsFiles(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	v, _, _ := w.account(joan)
+	path := w.opened(v, joan, letter{subject: "[secure] The plan", text: "Original line"})
+	form := v.get(path + "/reply")
+	if !strings.Contains(form.body, "Re: The plan") || !strings.Contains(form.body, "maria.lindqvist@example.org") || !strings.Contains(form.body, "Up to 3 files, 1 MB together") {
+		t.Errorf("form:\n%s", form.body)
+	}
+	a := v.upload(path+"/reply", field{"text", "", "My answer.\r\nSecond line."}, field{"quote", "", "yes"},
+		field{"add", "a – b.txt", "first file"}, field{"add", "c.txt", strings.Repeat("y", 100_000)})
+	if a.status != http.StatusSeeOther || !strings.HasPrefix(a.to(), "/sent/") {
+		t.Fatalf("reply: %d %s", a.status, a.body)
+	}
+	sent := v.follow(a)
+	for _, want := range []string{"Your reply has been sent", "My answer.", "&gt; Original line", "Re: The plan", "a – b.txt", "c.txt"} {
+		if !strings.Contains(sent.body, want) {
+			t.Errorf("the copy lacks %q", want)
+		}
+	}
+	parts := mustFind(`href="(/sent/[0-9a-z]+/part/[0-9.]+)"`).FindAllStringSubmatch(sent.body, -1)
+	if len(parts) != 2 {
+		t.Fatalf("the copy lists %d files", len(parts))
+	}
+	if file := v.get(parts[0][1]); file.body != "first file" {
+		t.Errorf("first file: %q", file.body)
+	}
+	if list := v.get("/sent"); !strings.Contains(list.body, "Re: The plan") || !strings.Contains(list.body, "2 attachments") {
+		t.Error("the list of sent messages")
+	}
+	if inbox := v.get("/"); !strings.Contains(inbox.body, "You replied on") {
+		t.Error("the inbox does not say that it was answered")
+	}
+	if len(w.replies) != 1 || !mustFind(`(?m)^To: .*<maria\.lindqvist@example\.org>`).Match(w.replies[0]) {
+		t.Errorf("the gateway got %d letters: %.300s", len(w.replies), bytes.Join(w.replies, nil))
+	}
+}
+
+func TestReplyKeepsTheTextWhenSomethingIsWrong(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	v, _, _ := w.account(joan)
+	path := w.opened(v, joan, letter{subject: "x", text: "x"}) + "/reply"
+	text, file := field{"text", "", "My text <stays>"}, field{"add", "a.txt", "x"}
+	for _, test := range []struct {
+		name   string
+		fields []field
+		status int
+		want   string
+	}{
+		{"no text", []field{{"text", "", "  "}}, 422, "Write your message"},
+		{"text too long", []field{{"text", "", strings.Repeat("long ", 20_000)}}, 422, "Your message is too long"},
+		{"too many files", []field{text, file, file, file, file}, 422, "Too many files: at most 3"},
+		{"files too large", []field{text, {"add", "a.bin", strings.Repeat("x", 1<<20+1)}}, 413, "The files are too large: at most 1 MB together"},
+		{"together too large", []field{text, {"add", "a", strings.Repeat("x", 600_000)}, {"add", "b", strings.Repeat("x", 600_000)}}, 413, "too large"},
+		{"far too large", []field{text, {"add", "a", strings.Repeat("x", 4<<20)}}, 413, "too large"},
+		{"file before text", []field{file, text}, 400, "We could not read what you sent"},
+		{"two texts", []field{text, text}, 400, "We could not read what you sent"},
+		{"unknown field", []field{text, {"to", "", "someone@else.example"}}, 400, "We could not read what you sent"},
+		{"field after files", []field{text, file, {"quote", "", "yes"}}, 400, "We could not read what you sent"},
+		{"no UTF-8", []field{{"text", "", "a\xff\xfe"}}, 400, "We could not read what you sent"},
+	} {
+		a := v.upload(path, test.fields...)
+		if a.status != test.status || !strings.Contains(a.body, test.want) {
+			t.Errorf("%s: %d without %q", test.name, a.status, test.want)
+		}
+		if test.fields[0] == text && test.status != 400 && !strings.Contains(a.body, "My text &lt;stays&gt;</textarea>") {
+			t.Errorf("%s: the text is gone", test.name)
+		}
+	}
+	if len(w.replies) != 0 {
+		t.Errorf("%d replies were sent", len(w.replies))
+	}
+}
+
+func TestReplyRefusesOtherForms(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	v, _, _ := w.account(joan)
+	path := w.opened(v, joan, letter{subject: "x", text: "x"}) + "/reply"
+	for name, test := range map[string]struct{ kind, body string }{
+		"plain form":      {"application/x-www-form-urlencoded", "text=hello"},
+		"no boundary":     {"multipart/form-data", "--x\r\n"},
+		"broken off":      {"multipart/form-data; boundary=x", "--x\r\nContent-Disposition: form-data; name=\"text\"\r\n\r\nhel"},
+		"empty":           {"multipart/form-data; boundary=x", ""},
+		"no fields":       {"multipart/form-data; boundary=x", "--x--\r\n"},
+		"header too long": {"multipart/form-data; boundary=x", "--x\r\nX: " + strings.Repeat("y", 100_000)},
+	} {
+		r := v.request("POST", path, strings.NewReader(test.body))
+		r.Header.Set("Content-Type", test.kind)
+		if a := v.do(r); a.status != http.StatusBadRequest && a.status != http.StatusUnprocessableEntity {
+			t.Errorf("%s: %d", name, a.status)
+		}
+	}
+}
+
+func TestReplyIsRefusedWhereTheSenderWantsNone(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	v, _, _ := w.account(joan)
+	outside := mail.Mailbox{Name: "Eve", Address: store.Address{Local: "eve", Domain: "elsewhere.example"}}
+	for name, l := range map[string]letter{"switched off": {subject: "x", text: "x", noReply: true}, "author outside": {subject: "x", text: "x", from: outside}} {
+		path := w.opened(v, joan, l)
+		if a := v.get(path); strings.Contains(a.body, path+"/reply") {
+			t.Errorf("%s: the page offers a reply", name)
+		}
+		if a := v.get(path + "/reply"); a.to() != path {
+			t.Errorf("%s: the form answers %d", name, a.status)
+		}
+		if a := v.upload(path+"/reply", field{"text", "", "hello"}); a.status != http.StatusForbidden || len(w.replies) > 0 {
+			t.Errorf("%s: a posted reply answers %d", name, a.status)
+		}
+	}
+}
+
+func TestReplyThatTheGatewayRefusesSaysWhy(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	v, _, _ := w.account(joan)
+	path := w.opened(v, joan, letter{subject: "x", text: "x"}) + "/reply"
+	for _, test := range []struct {
+		err    error
+		status int
+		want   string
+	}{
+		{store.Reply(550, [3]int{5, 7, 1}, "This person may not receive sealed mail"), 422, "This person may not receive sealed mail"},
+		{store.Reply(451, [3]int{4, 3, 0}, "Temporary local problem"), 503, "It cannot be sent at the moment"},
+		{store.ErrFull, 503, "There is no room left on our disk"},
+		{store.ErrUncertain, 503, "It may or may not have been done"},
+		{io.ErrClosedPipe, 500, "Something went wrong on our side"},
+	} {
+		w.refuse = test.err
+		a := v.upload(path, field{"text", "", "My text"})
+		if a.status != test.status || !strings.Contains(a.body, test.want) {
+			t.Errorf("%v: %d without %q", test.err, a.status, test.want)
+		}
+		if test.status == 503 && !strings.Contains(test.want, "cannot be sent") && a.header.Get("Retry-After") == "" {
+			t.Errorf("%v: no Retry-After", test.err)
+		}
+	}
+}
+
+func TestSentMessagesBelongToTheirWriter(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	v, _, key := w.account(joan)
+	a := v.upload("/m/"+key.String()+"/reply", field{"text", "", "Joan's own words"})
+	other, _, _ := w.account(peter)
+	path, _, _ := strings.Cut(a.to(), "?")
+	for _, rest := range []string{"", "/print", "/message.eml", "/part/1"} {
+		if got := other.get(path + rest); got.status != http.StatusNotFound || strings.Contains(got.body, "own words") {
+			t.Errorf("%s by another account: %d", rest, got.status)
+		}
+	}
+}
