@@ -1,0 +1,159 @@
+package intake
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"postern/smtpd/policy"
+	"postern/store"
+	"postern/store/blob"
+	"postern/store/bolt"
+	"postern/store/outbox"
+	"postern/store/seal"
+)
+
+// replier is an account that may answer a message, and the intake that takes the answer.
+type replier struct {
+	t       *testing.T
+	in      *Intake
+	db      store.Store
+	account store.Account
+	share   store.RcptKey
+	fk      seal.FileKey
+}
+
+func newReplier(t *testing.T) *replier {
+	t.Helper()
+	dir := t.TempDir()
+	db, err := bolt.Open(bolt.Config{Dir: dir, Blobs: blob.In(filepath.Join(dir, "blobs")), Now: time.Now})
+	must(t, err)
+	t.Cleanup(func() { db.Close() })
+	keys, err := seal.CreateServerKeys(filepath.Join(dir, "keys", "server.key"))
+	must(t, err)
+	ring, err := seal.OpenRing(filepath.Join(dir, "keys"), time.Now)
+	must(t, err)
+	t.Cleanup(func() { ring.Close() })
+	internal := func(d string) bool { return d == "example.org" }
+	rules, err := policy.Compile(policy.Config{Internal: internal})
+	must(t, err)
+	r := &replier{t: t, db: db, in: New(Config{
+		Store: db, Policy: rules, Keys: keys, Ring: ring, Outbox: outbox.New(outbox.Config{Ring: ring}), Internal: internal,
+		Host: "gw.example.org", ExpireAfter: time.Hour, GiveUp: time.Hour, ThreadMemory: time.Hour,
+		LogAddress: store.Address.String, Log: slog.New(slog.DiscardHandler), Now: time.Now,
+	})}
+	r.plant()
+	return r
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// plant makes an account and a message that it has opened.
+func (r *replier) plant() {
+	now := time.Now()
+	pub := seal.NewSeed().Public()
+	bob := store.Address{Local: "bob", Domain: "mail.example"}
+	r.account = store.Account{ID: store.AccountID{1}, Address: bob, Status: store.StatusActive, Registered: true, Standing: store.Provisional,
+		Keys: []store.KeyVersion{{ID: seal.PublicKeyID(pub), Public: pub, State: store.KeyCurrent}}}
+	id := store.NewMessageID(now)
+	r.share = store.RcptKey{Message: id, N: 1}
+	m := store.Message{ID: id, At: now, Card: []byte("card"), Flagged: true, Expires: now.Add(time.Hour), Refs: 1}
+	rcpt := store.Recipient{Key: r.share, Address: bob, Account: r.account.ID, Action: store.ActionSeal, State: store.StateOpened,
+		Since: now, Opened: now, Expires: m.Expires}
+	r.update(func(tx store.Tx) error {
+		return errors.Join(tx.Accounts().Create(r.account), tx.Messages().Create(m, []store.Recipient{rcpt}), tx.Bodies().Put(id, []byte("body")))
+	})
+}
+
+func (r *replier) update(f func(store.Tx) error) {
+	r.t.Helper()
+	must(r.t, r.db.Update(context.Background(), f))
+}
+
+// reply sends an answer; meanwhile runs while its body is on its way.
+func (r *replier) reply(meanwhile func()) (store.Receipt, error) {
+	now := time.Now()
+	alice, site := store.Address{Local: "alice", Domain: "example.org"}, store.Address{Local: "securemail", Domain: "example.org"}
+	env := store.Envelope{ID: store.NewMessageID(now), At: now, From: &site, Rcpts: []store.Rcpt{{Address: alice}},
+		Client: store.Client{Class: store.ClientSite}, Author: r.account.ID, Parent: r.share.Message}
+	head := "From: securemail@example.org\r\nTo: alice@example.org\r\nSubject: Re: x\r\nMessage-ID: <reply@example.org>\r\n\r\n"
+	return r.in.AcceptReply(context.Background(), env, r.fk, io.MultiReader(strings.NewReader(head), &during{f: meanwhile}))
+}
+
+// during calls f at its first read.
+type during struct{ f func() }
+
+func (d *during) Read(p []byte) (int, error) {
+	if d.f != nil {
+		d.f()
+		d.f = nil
+		return copy(p, "Thank you.\r\n"), nil
+	}
+	return 0, io.EOF
+}
+
+func (r *replier) sent() (list []store.Message) {
+	r.t.Helper()
+	must(r.t, r.db.View(context.Background(), func(tx store.Tx) (err error) {
+		list, _, err = tx.Messages().Sent(r.account.ID, "", 10)
+		return err
+	}))
+	return list
+}
+
+func TestP5ReplyIsTaken(t *testing.T) {
+	t.Parallel()
+	r := newReplier(t)
+	if _, err := r.reply(func() {}); err != nil {
+		t.Fatal(err)
+	}
+	if list := r.sent(); len(list) != 1 || len(list[0].Grants) != 2 || list[0].Refs != 2 {
+		t.Errorf("copies: %+v", list)
+	}
+}
+
+// A reply takes as long as its upload. When the share of what it answers ends in that time, its copy would outlive it
+// with grants and body for ever (KEYS K12); and who was disabled or disowned in that time sends nothing (KEYS K9).
+func TestK12ReplyEndsWithWhatItAnswers(t *testing.T) {
+	t.Parallel()
+	for name, change := range map[string]func(store.Tx, *store.Account, *store.Recipient){
+		"recalled": func(_ store.Tx, _ *store.Account, s *store.Recipient) {
+			s.Ended, s.EndedAt = store.StateRecalled, time.Now()
+		},
+		"expired":  func(_ store.Tx, _ *store.Account, s *store.Recipient) { s.Expires = time.Now().Add(-time.Second) },
+		"disabled": func(_ store.Tx, a *store.Account, _ *store.Recipient) { a.Status = store.StatusDisabled },
+		"disowned": func(_ store.Tx, a *store.Account, _ *store.Recipient) {
+			a.Registered, a.Keys[0].State = false, store.KeyLocked
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newReplier(t)
+			_, err := r.reply(func() {
+				r.update(func(tx store.Tx) error {
+					a, errA := tx.Accounts().Get(r.account.ID)
+					s, errS := tx.Messages().Recipient(r.share)
+					change(tx, &a, &s)
+					return errors.Join(errA, errS, tx.Accounts().Set(a), tx.Messages().Set(s))
+				})
+			})
+			refusal := new(store.ReplyError)
+			if !errors.As(err, &refusal) || refusal.Temporary() {
+				t.Errorf("answered %v, want a refusal for good", err)
+			}
+			if list := r.sent(); len(list) != 0 {
+				t.Errorf("%d copies were kept", len(list))
+			}
+		})
+	}
+}
