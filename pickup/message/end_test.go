@@ -1,7 +1,6 @@
 package message_test
 
 import (
-	"context"
 	"errors"
 	"slices"
 	"strings"
@@ -244,39 +243,6 @@ func TestBouncedLinkStillOpens(t *testing.T) {
 			t.Errorf("%s, want opened", r.State)
 		}
 	})
-}
-
-// damagedStore answers that one message's record does not read.
-type damagedStore struct {
-	store.Store
-	bad store.MessageID
-}
-
-func (s *damagedStore) View(ctx context.Context, f func(store.Tx) error) error {
-	return s.Store.View(ctx, func(tx store.Tx) error { return f(damagedTx{tx, s.bad}) })
-}
-
-func (s *damagedStore) Update(ctx context.Context, f func(store.Tx) error) error {
-	return s.Store.Update(ctx, func(tx store.Tx) error { return f(damagedTx{tx, s.bad}) })
-}
-
-type damagedTx struct {
-	store.Tx
-	bad store.MessageID
-}
-
-func (t damagedTx) Messages() store.Messages { return damagedMessages{t.Tx.Messages(), t.bad} }
-
-type damagedMessages struct {
-	store.Messages
-	bad store.MessageID
-}
-
-func (m damagedMessages) Get(id store.MessageID) (store.Message, error) {
-	if id == m.bad {
-		return store.Message{}, store.ErrCorrupt
-	}
-	return m.Messages.Get(id)
 }
 
 func TestI5OneDamagedMessageHoldsUpNoExpiry(t *testing.T) {

@@ -201,6 +201,10 @@ func (s *Service) addUnclaimed(ctx context.Context, p *Page, who account.Signed)
 			}
 			for _, k := range keys {
 				r, err := tx.Messages().Recipient(k)
+				if isDamage(err) {
+					s.Log.ErrorContext(ctx, "waiting message not listed", "event", "damaged", "msg", k.Message, "error", err)
+					continue
+				}
 				if err != nil {
 					return err
 				}

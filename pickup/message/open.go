@@ -258,6 +258,9 @@ func (s *Service) claimPage(ctx context.Context, id store.AccountID, k store.Add
 		done = len(keys)
 		for _, key := range keys {
 			r, err := tx.Messages().Recipient(key)
+			if isDamage(err) {
+				continue // it keeps no other from the inbox
+			}
 			if err != nil {
 				return err
 			}
