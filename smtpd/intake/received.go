@@ -78,10 +78,18 @@ func (j *job) received() string {
 	}
 	forPart := ""
 	if len(j.env.Rcpts) == 1 {
-		forPart = "\r\n\tfor <" + j.env.Rcpts[0].Address.String() + ">"
+		forPart = "\r\n\tfor <" + wireForm(j.env.Rcpts[0].Address) + ">"
 	}
 	return fmt.Sprintf("Received: from %s (%s)\r\n\tby %s (Postern) with %s id %s%s;\r\n\t%s\r\n",
 		c.Helo, peerInfo(c), j.in.Host, protocol(j.env), j.env.ID, forPart, j.env.At.Format(dateFormat))
+}
+
+// wireForm is an address in ASCII where that can be: such mail goes on without SMTPUTF8 too, and so must the field.
+func wireForm(a store.Address) string {
+	if key := store.DomainKey(a.Domain); a.ASCII() && key != strings.ToLower(a.Domain) {
+		a.Domain = key
+	}
+	return a.String()
 }
 
 // dateFormat is the date-time of RFC 5322 §3.3.

@@ -70,3 +70,20 @@ func TestLoopIsRefused(t *testing.T) {
 		})
 	}
 }
+
+// TestReceivedFieldIsASCIIWhereTheMailMayGoWithoutSMTPUTF8: a domain alone does not need the extension, so neither may
+// the field that names it.
+func TestReceivedFieldIsASCIIWhereTheMailMayGoWithoutSMTPUTF8(t *testing.T) {
+	for rcpt, want := range map[store.Address]string{
+		{Local: "bob", Domain: "bücher.example"}: "<bob@xn--bcher-kva.example>",
+		{Local: "böb", Domain: "bücher.example"}: "<böb@bücher.example>",
+		{Local: "Bob", Domain: "Books.example"}:  "<Bob@Books.example>",
+	} {
+		j := &job{in: &Intake{Config: Config{Host: "gw.example.org"}}, env: store.Envelope{
+			Client: store.Client{Helo: "mx", IP: "192.0.2.1", ESMTP: true}, Rcpts: []store.Rcpt{{Address: rcpt}}, UTF8: true,
+		}}
+		if got := j.received(); !strings.Contains(got, "for "+want+";") {
+			t.Errorf("%s: %q", rcpt, got)
+		}
+	}
+}
