@@ -50,7 +50,7 @@ func (s *Service) in(ctx context.Context, update bool, f func(store.Tx) error) e
 const walkSize = 100
 
 // walkMessages visits a page of recipients and their messages. A message whose recipients lie on two pages is visited
-// with its first one.
+// with its first one, which is not number 1 where that one was refused without a trace.
 func walkMessages(tx store.Tx, w walker, c store.Cursor) (store.Cursor, error) {
 	rows, next, err := tx.Messages().List(store.Filter{}, c, walkSize)
 	if err != nil {
@@ -60,7 +60,9 @@ func walkMessages(tx store.Tx, w walker, c store.Cursor) (store.Cursor, error) {
 		if err := w.recipient(tx, r); err != nil {
 			return "", err
 		}
-		if r.Key.N != 1 {
+		if first, _, err := tx.Messages().Recipients(r.Key.Message, "", 1); err != nil {
+			return "", err
+		} else if len(first) == 0 || first[0].Key != r.Key {
 			continue
 		}
 		m, err := tx.Messages().Get(r.Key.Message)
