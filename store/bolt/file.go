@@ -29,6 +29,7 @@ const (
 	linkB                       // LinkID -> R
 	inboxB                      // AccountID ^R
 	sentB                       // AccountID ^M
+	replyB                      // M AccountID ^M: the message answered, the writer, the reply
 	unclaimedB                  // A R
 	expiryB                     // ms R
 	senderB                     // A ^R
@@ -63,7 +64,7 @@ const (
 
 // buckets names them in the file.
 var buckets = [bucketCount]string{
-	"meta", "messages", "bodies", "recipients", "i_link", "i_inbox", "i_sent", "i_unclaimed", "i_expiry", "i_sender",
+	"meta", "messages", "bodies", "recipients", "i_link", "i_inbox", "i_sent", "i_reply", "i_unclaimed", "i_expiry", "i_sender",
 	"i_rcpt", "i_state", "i_msgid", "blobs", "blobs_released", "threads", "i_thread_end", "settings", "counters",
 	"accounts", "i_address", "i_status", "sessions", "i_session_of", "i_session_end", "tokens", "i_token_of",
 	"i_token_end", "queue", "q_due", "q_owner", "q_key", "q_first", "audit", "a_message", "a_account",

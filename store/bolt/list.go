@@ -32,13 +32,22 @@ func (m messages) Inbox(a store.AccountID, c store.Cursor, n int) ([]store.Recip
 }
 
 func (m messages) Sent(a store.AccountID, c store.Cursor, n int) ([]store.Message, store.Cursor, error) {
-	l, err := m.t.from(sentB, a[:], c)
+	return m.pageOf(sentB, a[:], c, n)
+}
+
+func (m messages) Replies(to store.MessageID, writer store.AccountID, c store.Cursor, n int) ([]store.Message, store.Cursor, error) {
+	return m.pageOf(replyB, join(to[:], writer[:]), c, n)
+}
+
+// pageOf reads the messages that the entries "prefix ^M" of an index name.
+func (m messages) pageOf(in bucket, prefix []byte, c store.Cursor, n int) ([]store.Message, store.Cursor, error) {
+	l, err := m.t.from(in, prefix, c)
 	if err != nil {
 		return nil, "", err
 	}
 	return page(m.t, l, n, func(k, _ []byte) (store.Message, error) {
 		var id store.MessageID
-		copy(id[:], invert(k[idLen:]))
+		copy(id[:], invert(k[len(prefix):]))
 		msg, err := m.Get(id)
 		if errors.Is(err, store.ErrNotFound) {
 			err = corrupt("entry of message", id)

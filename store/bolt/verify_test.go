@@ -13,7 +13,7 @@ import (
 
 // derived are the buckets that follow from records.
 var derived = []bucket{
-	linkB, inboxB, sentB, unclaimedB, expiryB, senderB, rcptB, stateB, msgidB, blobsB, threadEndB, countersB, addressB,
+	linkB, inboxB, sentB, replyB, unclaimedB, expiryB, senderB, rcptB, stateB, msgidB, blobsB, threadEndB, countersB, addressB,
 	statusB, sessionOfB, sessionEndB, tokenEndB, dueB, ownerB, queueKeyB, firstB, auditMessageB, auditAccountB,
 }
 

@@ -16,6 +16,7 @@ func listCases() []testCase {
 		{"PagesStayStableWhileMailArrives", pagesStable},
 		{"CursorsOfStrangersStayInTheirList", foreignCursors},
 		{"SentPagesNewestFirst", sentPages},
+		{"RepliesAreThoseOfOneWriterToOneMessage", replies},
 		{"UnclaimedFollowsAccountAndLife", unclaimed},
 		{"ExpiredFollowsExpiryAndLife", expired},
 		{"CountStateIsExact", countState},
@@ -166,6 +167,40 @@ func sentPages(b *bench) {
 		got = append(got, m.ID)
 	}
 	same(b, "sent", got, want)
+}
+
+func replies(b *bench) {
+	parent, other := message(50), message(51)
+	writer, somebody := id[store.AccountID](1), id[store.AccountID](2)
+	var want []store.MessageID
+	for n := range 9 {
+		m := message(n)
+		m.Writer, m.Parent = writer, parent.ID
+		switch n {
+		case 2:
+			m.Writer = somebody
+		case 4:
+			m.Parent = other.ID
+		case 6:
+			m.Parent = store.MessageID{}
+		case 8:
+			m.Writer = store.AccountID{}
+		default:
+			want = slices.Insert(want, 0, m.ID)
+		}
+		b.create(m)
+	}
+	of := func(to store.MessageID, a store.AccountID) (got []store.MessageID) {
+		for _, m := range walk(b, 2, func(tx store.Tx, c store.Cursor, n int) ([]store.Message, store.Cursor, error) {
+			return tx.Messages().Replies(to, a, c, n)
+		}) {
+			got = append(got, m.ID)
+		}
+		return got
+	}
+	same(b, "replies", of(parent.ID, writer), want)
+	same(b, "of another writer", len(of(parent.ID, somebody)), 1)
+	same(b, "to another message", len(of(other.ID, writer)), 1)
 }
 
 func unclaimed(b *bench) {
