@@ -48,21 +48,16 @@ func unref(tx store.Tx, id store.MessageID) error {
 	return nil
 }
 
-// endReplies ends the copies that an account keeps of its replies to a message. They are younger than the message, so
-// the walk through the account's replies stops there.
+// endReplies ends the copies that an account keeps of its replies to a message.
 func endReplies(tx store.Tx, r store.Recipient) error {
 	const page = 100
-	started := r.Key.Message.Time()
 	for c := store.Cursor(""); ; {
-		list, next, err := tx.Messages().Sent(r.Account, c, page)
+		list, next, err := tx.Messages().Replies(r.Key.Message, r.Account, c, page)
 		if err != nil {
 			return err
 		}
 		for _, m := range list {
-			if m.ID.Time().Before(started) {
-				return nil
-			}
-			if m.Parent != r.Key.Message || len(m.Card) == 0 {
+			if len(m.Card) == 0 {
 				continue
 			}
 			if err := endCopy(tx, m); err != nil {

@@ -144,9 +144,11 @@ func (s *Service) send(ctx context.Context, a answered, m notify.ReplyMail, c ac
 		defer close(rendered)
 		w.CloseWithError(m.Letter.Render(w))
 	}()
+	defer func() {
+		r.CloseWithError(io.ErrClosedPipe) // a sender that stopped reading lets the renderer go
+		<-rendered                         // the form belongs to the request, which ends when we return
+	}()
 	receipt, err := s.Sender.AcceptReply(ctx, s.envelope(a, m, c), a.key, r)
-	r.CloseWithError(io.ErrClosedPipe) // a sender that stopped reading lets the renderer go
-	<-rendered                         // the form belongs to the request, which ends when we return
 	if err != nil {
 		return receipt, fmt.Errorf("send reply: %w", err)
 	}

@@ -151,6 +151,30 @@ func TestK12SentCopyEndsWithItsParent(t *testing.T) {
 	})
 }
 
+// A page of replies that have all ended is not shown empty.
+func TestSentPassesOverEndedReplies(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := newEnv(t)
+		ctx := t.Context()
+		who, s := e.opened(letter{})
+		kept, err := e.Reply(ctx, who, s.key, message.Draft{Text: "kept"})
+		must(t, err)
+		other := e.deliver(letter{to: []store.Address{bob}})[0]
+		_, err = e.OpenLink(ctx, other.secret, who)
+		must(t, err)
+		for range 120 {
+			time.Sleep(time.Second)
+			_, err := e.Reply(ctx, who, other.key, message.Draft{Text: "x"})
+			must(t, err)
+		}
+		must(t, e.Recall(ctx, message.Actor{Name: "sender"}, other.key))
+		p, err := e.Sent(ctx, who, "")
+		if err != nil || len(p.Items) != 1 || p.Items[0].ID != kept.ID || p.Next != "" {
+			t.Errorf("%d replies, next %q, %v; want the one that is left", len(p.Items), p.Next, err)
+		}
+	})
+}
+
 func TestReplyIsRefused(t *testing.T) {
 	external := `"Eve" <eve@elsewhere.example>`
 	tests := []struct {

@@ -36,20 +36,34 @@ type SentItem struct {
 type sentRow struct {
 	stored
 	rcpts  []store.Recipient
-	parent store.Recipient // the account's share of what it answers; zero: gone or not found
+	parent store.Recipient // the account's share of what it answers, where that decides; zero: gone or not found
 }
 
 // Sent lists the replies of an account whose copies still exist. It changes nothing.
 func (s *Service) Sent(ctx context.Context, who account.Signed, c store.Cursor) (SentPage, error) {
-	var p SentPage
-	var rows []sentRow
-	err := s.Store.View(ctx, func(tx store.Tx) error {
-		rows = nil
-		list, next, err := tx.Messages().Sent(who.Account.ID, c, defaultPage)
+	p := SentPage{Next: c}
+	for scanned := 0; scanned < maxScanned && len(p.Items) == 0; scanned += defaultPage { // past those that have ended
+		rows, next, err := s.sentRows(ctx, who, p.Next)
 		if err != nil {
+			return SentPage{}, fmt.Errorf("list sent replies: %w", err)
+		}
+		for _, r := range rows {
+			p.Items = append(p.Items, s.sentItem(who, r))
+		}
+		if p.Next = next; next == "" {
+			break
+		}
+	}
+	return p, nil
+}
+
+func (s *Service) sentRows(ctx context.Context, who account.Signed, c store.Cursor) (rows []sentRow, next store.Cursor, err error) {
+	err = s.Store.View(ctx, func(tx store.Tx) error {
+		rows = nil
+		var list []store.Message
+		if list, next, err = tx.Messages().Sent(who.Account.ID, c, defaultPage); err != nil {
 			return err
 		}
-		p.Next = next
 		for _, m := range list {
 			if len(m.Card) == 0 {
 				continue // ended with what it answers
@@ -62,13 +76,7 @@ func (s *Service) Sent(ctx context.Context, who account.Signed, c store.Cursor) 
 		}
 		return nil
 	})
-	if err != nil {
-		return SentPage{}, fmt.Errorf("list sent replies: %w", err)
-	}
-	for _, r := range rows {
-		p.Items = append(p.Items, s.sentItem(who, r))
-	}
-	return p, nil
+	return rows, next, err
 }
 
 // readSent reads what belongs to a reply.
@@ -76,6 +84,9 @@ func readSent(tx store.Tx, who account.Signed, m store.Message) (r sentRow, err 
 	r.message = m
 	if r.rcpts, _, err = tx.Messages().Recipients(m.ID, "", maxRecipients); err != nil {
 		return r, err
+	}
+	if len(m.Card) > 0 && opensWith(who.Account, m.Grants) {
+		return r, nil // the writer's own grant opens it
 	}
 	r.parent, err = shareOf(tx, who.Account, m.Parent)
 	return r, err
