@@ -23,6 +23,7 @@ type gate struct {
 	t        *testing.T
 	returned []Returned // what reports were to return of a message
 	refused  []Refusal
+	excerpts []store.Excerpt // of notifications
 }
 
 func internal(domain string) bool { return store.DomainKey(domain) == "example.org" }
@@ -66,6 +67,7 @@ func own(id store.MessageID, kind store.Kind, to store.Rcpt, about store.RcptKey
 }
 
 func (g *gate) Notification(n Notice) (store.OwnMail, string, error) {
+	g.excerpts = append(g.excerpts, n.Original)
 	m, id := own(n.ID, store.KindNotification, n.To, n.About)
 	return m, id, nil
 }

@@ -25,6 +25,9 @@ type job struct {
 	facts     facts
 	decisions []policy.Decision
 
+	heading *heading  // see head
+	told    *original // see original
+
 	key      seal.FileKey
 	parts    []mail.Part
 	size     int64
@@ -46,8 +49,8 @@ func (j *job) isReply() bool { return j.parent != nil }
 
 // decide gathers facts and asks policy.
 func (j *job) decide(ctx context.Context) error {
-	if author, err := j.header.Author(); err == nil {
-		j.author = author.Address.Key()
+	if h := j.head(); h.authorErr == nil {
+		j.author = h.author.Address.Key()
 	}
 	f, err := j.gather(ctx)
 	if err != nil {
@@ -92,12 +95,12 @@ func (j *job) gather(ctx context.Context) (f facts, err error) {
 	return f, nil
 }
 
-// read gathers the facts in a transaction. Mail that cannot be sealed anyway costs no look-up but that of the thread.
+// read gathers the facts in a transaction.
 func (j *job) read(tx store.Tx) (f facts, err error) {
 	f.rcpts = make([]store.Status, len(j.env.Rcpts))
 	f.accounts = make([]store.Account, len(j.env.Rcpts))
 	if j.isReply() {
-		if f.parent, err = tx.Messages().Get(j.env.Parent); err != nil {
+		if f.parent, err = tx.Messages().Get(j.env.Parent.Message); err != nil {
 			return f, err
 		}
 		if f.writer, err = tx.Accounts().Get(j.env.Author); err != nil {
@@ -210,11 +213,12 @@ func (j *job) firstRule(a store.Action) string {
 // receipt tells the edge what became of each recipient, and what its log names of the header.
 func (j *job) receipt() store.Receipt {
 	r := store.Receipt{ID: j.env.ID, Size: j.size}
-	if ids := j.header.MessageIDs("Message-ID"); len(ids) > 0 {
-		r.MessageID = ids[0]
+	h := j.head()
+	if len(h.ids) > 0 {
+		r.MessageID = h.ids[0][:min(len(h.ids[0]), maxExcerpt)]
 	}
-	if author, err := j.header.Author(); err == nil {
-		r.Author = &author.Address
+	if h.authorErr == nil {
+		r.Author = &h.author.Address
 	}
 	for i, d := range j.decisions {
 		r.Parts = append(r.Parts, store.RcptResult{Address: j.env.Rcpts[i].Address, Action: d.Action, Rule: d.Rule, Reason: d.Reason})

@@ -124,9 +124,22 @@ func protocol(env store.Envelope) string {
 	return word
 }
 
-// excerpt is what a report may name of a sealed message (MAIL 6.6).
+// excerpt is what a report may name of a sealed message (MAIL 6.6). Each notification carries it, so it is short.
 func excerpt(h mail.Header) store.Excerpt {
-	return store.Excerpt{From: h.Get("From"), To: h.Get("To"), Subject: h.Get("Subject"), Date: h.Get("Date"), MessageID: h.Get("Message-ID")}
+	field := func(name string) string { return shorten(h.Get(name)) }
+	return store.Excerpt{From: field("From"), To: field("To"), Subject: field("Subject"), Date: field("Date"), MessageID: field("Message-ID")}
+}
+
+// maxExcerpt is how many octets of a field an excerpt has.
+const maxExcerpt = 2000
+
+// shorten cuts a field behind one of its words.
+func shorten(s string) string {
+	if len(s) <= maxExcerpt {
+		return s
+	}
+	cut := max(strings.LastIndexAny(s[:maxExcerpt], " \t"), 0)
+	return strings.TrimRight(s[:cut], " \t,") + " ..."
 }
 
 // sentAt is the message's own date, or its arrival where that does not parse or lies in the future.

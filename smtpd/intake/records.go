@@ -34,7 +34,7 @@ func (j *job) commit(ctx context.Context, s *spill) error {
 	}
 	now := j.in.Now()
 	err = j.in.Store.Update(ctx, func(tx store.Tx) error {
-		if err := j.mayReply(tx, now); err != nil {
+		if err := j.answer(tx, now); err != nil {
 			return err
 		}
 		if err := j.unchanged(tx); err != nil {
@@ -75,7 +75,9 @@ func (j *job) records(ctx context.Context, s *spill) (records, error) {
 	rec := records{message: j.message(s)}
 	if j.sealed() > 0 || j.isReply() {
 		j.addCard(&rec)
-		rec.threads = append(rec.threads, rec.message.Thread)
+		for _, id := range j.head().ids {
+			rec.threads = append(rec.threads, j.in.Threads.Thread(id))
+		}
 	}
 	if err := j.addReplyGrants(&rec); err != nil {
 		return rec, err
@@ -99,6 +101,9 @@ func (j *job) records(ctx context.Context, s *spill) (records, error) {
 		return rec, err
 	}
 	rec.events = append(rec.events, j.acceptedEvent())
+	if j.isReply() {
+		rec.events = append(rec.events, j.repliedEvent())
+	}
 	return rec, nil
 }
 
@@ -109,11 +114,12 @@ func (j *job) message(s *spill) store.Message {
 		Size: j.size, Stored: s.n, Blob: s.id, Flagged: j.sealed() > 0, NoReply: j.noReply(),
 		List: isList(j.header),
 	}
-	if author, err := j.header.Author(); err == nil {
-		m.Author = &author.Address
+	h := j.head()
+	if h.authorErr == nil {
+		m.Author = &h.author.Address
 	}
-	if id := j.header.Get("Message-ID"); id != "" {
-		m.Thread = j.in.Threads.Thread(id)
+	if len(h.ids) > 0 {
+		m.Thread = j.in.Threads.Thread(h.ids[0])
 	}
 	switch {
 	case m.Flagged:
@@ -147,7 +153,7 @@ func (j *job) addReplyGrants(rec *records) error {
 	if !j.isReply() {
 		return nil
 	}
-	rec.message.Grants = append(rec.message.Grants, j.in.Keys.GrantParent(*j.parent, j.env.Parent, j.env.ID, j.key))
+	rec.message.Grants = append(rec.message.Grants, j.in.Keys.GrantParent(*j.parent, j.env.Parent.Message, j.env.ID, j.key))
 	key, ok := j.facts.writer.Current()
 	if !ok || j.facts.writer.Muted {
 		return nil
@@ -179,8 +185,8 @@ func (j *job) recipient(i int, d policy.Decision) store.Recipient {
 		Reason: d.Reason, State: store.StateQueued, Since: j.env.At, Internal: j.in.Internal(rcpt.Address.Domain),
 		Blind: j.blind(rcpt.Address), Notify: rcpt.Notify, ORcpt: rcpt.ORcpt, NoReply: d.Options.NoReply,
 	}
-	if author, err := j.header.Author(); err == nil {
-		r.Sender = author.Address
+	if h := j.head(); h.authorErr == nil {
+		r.Sender = h.author.Address
 	} else if j.env.From != nil {
 		r.Sender = *j.env.From
 	}
@@ -188,17 +194,7 @@ func (j *job) recipient(i int, d policy.Decision) store.Recipient {
 }
 
 // blind reports whether To and Cc do not name the address (MAIL §4).
-func (j *job) blind(a store.Address) bool {
-	for _, name := range []string{"To", "Cc"} {
-		boxes, _ := j.header.Addresses(name) // a list that does not parse names whom it names so far
-		for _, m := range boxes {
-			if m.Address.Key() == a.Key() {
-				return false
-			}
-		}
-	}
-	return true
-}
+func (j *job) blind(a store.Address) bool { return !j.head().named[a.Key()] }
 
 // addRelayed queues a copy that passes through.
 func (j *job) addRelayed(rec *records, r *store.Recipient, i int, d policy.Decision) error {
@@ -252,8 +248,8 @@ func (j *job) grantAccount(r *store.Recipient, a store.Account) error {
 }
 
 func (j *job) addNotification(ctx context.Context, rec *records, r *store.Recipient, i int, secret seal.LinkSecret) error {
-	author, err := j.header.Author()
-	if err != nil {
+	author, original := j.head().author, j.original()
+	if err := j.head().authorErr; err != nil {
 		return err // policy refuses such a message before it comes here (MAIL 1.7)
 	}
 	giveUp := j.env.At.Add(j.in.GiveUp)
@@ -262,8 +258,8 @@ func (j *job) addNotification(ctx context.Context, rec *records, r *store.Recipi
 	}
 	own, id, err := j.in.Notices.Notification(Notice{
 		ID: store.NewMessageID(j.env.At), About: r.Key, To: j.env.Rcpts[i], Author: author, Sender: j.env.From, Link: secret,
-		Sent: sentAt(j.header, j.env.At), Expires: r.Expires, Blind: r.Blind, External: !j.in.Internal(author.Address.Domain),
-		NoReply: r.NoReply, Original: excerpt(j.header), GiveUp: giveUp,
+		Sent: original.sent, Expires: r.Expires, Blind: r.Blind, External: !j.in.Internal(author.Address.Domain),
+		NoReply: r.NoReply, Original: original.excerpt, GiveUp: giveUp,
 	})
 	if err != nil {
 		return fmt.Errorf("compose notification: %w", err)
@@ -305,8 +301,8 @@ func (j *job) addRefusals(ctx context.Context, rec *records) error {
 func (j *job) returned() Returned {
 	for _, d := range j.decisions {
 		if d.Secret {
-			e := excerpt(j.header)
-			return Returned{Excerpt: &e}
+			original := j.original()
+			return Returned{Excerpt: &original.excerpt}
 		}
 	}
 	return Returned{Header: j.raw}

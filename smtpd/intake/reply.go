@@ -9,9 +9,9 @@ import (
 // errReplyOver refuses a reply whose writer may not answer any more.
 var errReplyOver = store.Reply(550, [3]int{5, 7, 1}, "Reply not sent: the message that it answers has ended meanwhile")
 
-// mayReply checks inside the transaction that the writer of a reply still may write one: uploads take their time.
-// Otherwise the copy would outlive the share of the message that it answers and ends with (KEYS K12).
-func (j *job) mayReply(tx store.Tx, now time.Time) error {
+// answer marks the share that a reply answers, inside the transaction, if its writer still may answer it: uploads take
+// their time. Otherwise the copy would outlive the share, which it ends with (KEYS K12).
+func (j *job) answer(tx store.Tx, now time.Time) error {
 	if !j.isReply() {
 		return nil
 	}
@@ -25,25 +25,20 @@ func (j *job) mayReply(tx store.Tx, now time.Time) error {
 	if !sameForSealing(writer, j.facts.writer) {
 		return store.ErrConflict
 	}
-	return j.hasShare(tx, now)
+	share, err := tx.Messages().Recipient(j.env.Parent)
+	if err != nil {
+		return err
+	}
+	over := !share.Expires.IsZero() && !now.Before(share.Expires)
+	if share.Account != j.env.Author || share.State != store.StateOpened || !share.Live() || over {
+		return errReplyOver
+	}
+	share.Replied = j.env.At
+	return tx.Messages().Set(share)
 }
 
-// hasShare looks for the writer's share of the message that is answered.
-func (j *job) hasShare(tx store.Tx, now time.Time) error {
-	const page = 100
-	for c := store.Cursor(""); ; {
-		rcpts, next, err := tx.Messages().Recipients(j.env.Parent, c, page)
-		if err != nil {
-			return err
-		}
-		for _, r := range rcpts {
-			if r.Account == j.env.Author && r.State == store.StateOpened && r.Live() && (r.Expires.IsZero() || now.Before(r.Expires)) {
-				return nil
-			}
-		}
-		if next == "" {
-			return errReplyOver
-		}
-		c = next
-	}
+// repliedEvent is the line in the story of the message that is answered.
+func (j *job) repliedEvent() store.Event {
+	return store.Event{ID: store.NewEventID(j.env.At), What: store.EventReplied, Message: j.env.Parent.Message, N: j.env.Parent.N,
+		Account: j.env.Author, Actor: "recipient", Facts: map[string]string{"reply": j.env.ID.String()}}
 }

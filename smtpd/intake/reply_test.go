@@ -85,7 +85,7 @@ func (r *replier) reply(meanwhile func()) (store.Receipt, error) {
 	now := time.Now()
 	alice, site := store.Address{Local: "alice", Domain: "example.org"}, store.Address{Local: "securemail", Domain: "example.org"}
 	env := store.Envelope{ID: store.NewMessageID(now), At: now, From: &site, Rcpts: []store.Rcpt{{Address: alice}},
-		Client: store.Client{Class: store.ClientSite}, Author: r.account.ID, Parent: r.share.Message}
+		Client: store.Client{Class: store.ClientSite}, Author: r.account.ID, Parent: r.share}
 	head := "From: securemail@example.org\r\nTo: alice@example.org\r\nSubject: Re: x\r\nMessage-ID: <reply@example.org>\r\n\r\n"
 	return r.in.AcceptReply(context.Background(), env, r.fk, io.MultiReader(strings.NewReader(head), &during{f: meanwhile}))
 }
@@ -117,9 +117,21 @@ func TestP5ReplyIsTaken(t *testing.T) {
 	if _, err := r.reply(func() {}); err != nil {
 		t.Fatal(err)
 	}
-	if list := r.sent(); len(list) != 1 || len(list[0].Grants) != 2 || list[0].Refs != 2 {
-		t.Errorf("copies: %+v", list)
+	list := r.sent()
+	if len(list) != 1 || len(list[0].Grants) != 2 || list[0].Refs != 2 || list[0].Parent != r.share {
+		t.Fatalf("copies: %+v", list)
 	}
+	must(t, r.db.View(t.Context(), func(tx store.Tx) error {
+		share, err := tx.Messages().Recipient(r.share)
+		events, _, eventsErr := tx.Audit().OfMessage(r.share.Message, "", 10)
+		if !share.Replied.Equal(list[0].At) {
+			t.Errorf("the share is marked as answered at %s", share.Replied)
+		}
+		if len(events) != 1 || events[0].What != store.EventReplied || events[0].N != 1 || events[0].Facts["reply"] != list[0].ID.String() {
+			t.Errorf("events %+v", events)
+		}
+		return errors.Join(err, eventsErr)
+	}))
 }
 
 // A reply takes as long as its upload. When the share of what it answers ends in that time, its copy would outlive it
@@ -130,8 +142,9 @@ func TestK12ReplyEndsWithWhatItAnswers(t *testing.T) {
 		"recalled": func(_ store.Tx, _ *store.Account, s *store.Recipient) {
 			s.Ended, s.EndedAt = store.StateRecalled, time.Now()
 		},
-		"expired":  func(_ store.Tx, _ *store.Account, s *store.Recipient) { s.Expires = time.Now().Add(-time.Second) },
-		"disabled": func(_ store.Tx, a *store.Account, _ *store.Recipient) { a.Status = store.StatusDisabled },
+		"expired":                  func(_ store.Tx, _ *store.Account, s *store.Recipient) { s.Expires = time.Now().Add(-time.Second) },
+		"another account's by now": func(_ store.Tx, _ *store.Account, s *store.Recipient) { s.Account = store.AccountID{7} },
+		"disabled":                 func(_ store.Tx, a *store.Account, _ *store.Recipient) { a.Status = store.StatusDisabled },
 		"disowned": func(_ store.Tx, a *store.Account, _ *store.Recipient) {
 			a.Registered, a.Keys[0].State = false, store.KeyLocked
 		},
