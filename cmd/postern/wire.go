@@ -283,7 +283,7 @@ func (g *gateway) buildSite(context.Context) (err error) {
 		},
 		Zone: g.zone(), ExpireAfter: g.cfg.Pickup.ExpireAfter, KeepLoggedIn: g.cfg.Pickup.KeepLoggedIn,
 		Limits:   pickup.Limits{Files: replyFiles, Bytes: replyLimit(int64(g.cfg.SMTP.MaxMessageSize)), Text: replyText},
-		Accounts: g.accounts, Messages: g.messages, Catalogue: text, Now: time.Now, Log: g.log,
+		Accounts: g.accounts, Messages: g.messages, Internal: g.cfg.Internal, Catalogue: text, Now: time.Now, Log: g.log,
 	})
 	return err
 }
