@@ -1,9 +1,16 @@
 package pickup_test
 
 import (
+	"context"
 	"net/http"
 	"strings"
 	"testing"
+	"time"
+
+	"postern/pickup"
+	"postern/pickup/account"
+	"postern/pickup/message"
+	"postern/store"
 )
 
 // Many ranges of one file in one request would each be decoded from the file's beginning: the whole file is the answer
@@ -21,6 +28,57 @@ func TestManyRangesGetTheWholeFile(t *testing.T) {
 		a := v.do(r)
 		if a.status != http.StatusOK || len(a.body) < 20_000 {
 			t.Errorf("%s: %d, %d octets of %s", file, a.status, len(a.body), a.header.Get("Content-Type"))
+		}
+	}
+}
+
+// slowMessages holds every view until the test lets it go, and counts how many are under way.
+type slowMessages struct {
+	pickup.Messages
+	came  chan struct{}
+	going chan struct{}
+}
+
+func (s *slowMessages) View(ctx context.Context, who account.Signed, k store.RcptKey) (*message.Opened, error) {
+	s.came <- struct{}{}
+	<-s.going
+	return s.Messages.View(ctx, who, k)
+}
+
+// A page with an author's HTML holds its pictures in memory. One person asks for a few at one time, whatever the number
+// of requests; the others wait, and are answered (I8).
+func TestI8FewPagesWithPicturesAtOneTime(t *testing.T) {
+	t.Parallel()
+	slow := &slowMessages{came: make(chan struct{}, 10), going: make(chan struct{})}
+	w := newWorld(t, func(c *pickup.Config) { slow.Messages, c.Messages = c.Messages, slow })
+	v, _, _ := w.account(joan)
+	path := w.opened(v, joan, letter{subject: "x", text: "x", html: "<p>x</p>"})
+	const all, most = 6, 2
+	answers := make(chan int)
+	for i := range all {
+		rest := []string{"/html", "/print"}[i%2]
+		go func() {
+			resp, err := v.http.Do(v.request("GET", path+rest, nil))
+			if err != nil {
+				answers <- 0
+				return
+			}
+			resp.Body.Close()
+			answers <- resp.StatusCode
+		}()
+	}
+	for range most {
+		<-slow.came
+	}
+	select {
+	case <-slow.came:
+		t.Errorf("more than %d pages of one person are under way", most)
+	case <-time.After(300 * time.Millisecond):
+	}
+	close(slow.going)
+	for range all {
+		if status := <-answers; status != http.StatusOK {
+			t.Errorf("answered %d", status)
 		}
 	}
 }

@@ -226,6 +226,11 @@ func (s *Site) messageHTML(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	done, err := s.gate.person(r.Context(), who.Account.ID)
+	if err != nil {
+		return err
+	}
+	defer done()
 	o, err := s.Messages.View(r.Context(), who, key)
 	if errors.Is(err, message.ErrNotFound) || errors.Is(err, message.ErrNotOpened) || errors.Is(err, message.ErrEnded) || errors.Is(err, message.ErrNeedsLink) {
 		return s.frameGone(w, r)
@@ -234,7 +239,7 @@ func (s *Site) messageHTML(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	defer o.Close()
-	html, err := s.authored(o)
+	html, err := s.authored(r, o)
 	if err != nil {
 		return err
 	}
@@ -242,12 +247,12 @@ func (s *Site) messageHTML(w http.ResponseWriter, r *http.Request) error {
 }
 
 // authored is the cleaned HTML of a message; errMissing when it has none.
-func (s *Site) authored(o *message.Opened) (template.HTML, error) {
+func (s *Site) authored(r *http.Request, o *message.Opened) (template.HTML, error) {
 	parts, err := partsOf(o)
 	if err != nil {
 		return "", err
 	}
-	html, found, err := mime.HTML(o.Body, parts)
+	html, found, err := s.cleaned(r, o, parts)
 	if err != nil {
 		return "", err
 	}
@@ -255,6 +260,15 @@ func (s *Site) authored(o *message.Opened) (template.HTML, error) {
 		return "", errMissing
 	}
 	return template.HTML(html), nil // cleaned by package mime, and sandboxed beyond that
+}
+
+// cleaned is mime.HTML, when it is its turn.
+func (s *Site) cleaned(r *http.Request, o *message.Opened, parts []mail.Part) (html string, found bool, err error) {
+	err = s.gate.build(r.Context(), func() (err error) {
+		html, found, err = mime.HTML(o.Body, parts)
+		return err
+	})
+	return html, found, err
 }
 
 func (s *Site) frameGone(w http.ResponseWriter, r *http.Request) error {
@@ -270,7 +284,7 @@ func (s *Site) sendDocument(w http.ResponseWriter, r *http.Request, status int, 
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.WriteHeader(status)
 	if r.Method != http.MethodHead {
-		_, _ = w.Write([]byte(body)) // the reader is gone
+		_, _ = io.Copy(w, struct{ io.Reader }{strings.NewReader(string(body))}) // in pieces: it may hold pictures
 	}
 	return nil
 }
@@ -285,6 +299,11 @@ type printPage struct {
 }
 
 func (s *Site) messagePrint(w http.ResponseWriter, r *http.Request, who account.Signed) error {
+	leave, err := s.gate.person(r.Context(), who.Account.ID)
+	if err != nil {
+		return err
+	}
+	defer leave()
 	o, done, err := s.view(w, r, who)
 	if done || err != nil {
 		return err
@@ -303,7 +322,7 @@ func (s *Site) showPrint(w http.ResponseWriter, r *http.Request, o *message.Open
 	if err := p.attach(o, parts); err != nil {
 		return err
 	}
-	html, found, err := mime.HTML(o.Body, parts)
+	html, found, err := s.cleaned(r, o, parts)
 	if err != nil {
 		return err
 	}

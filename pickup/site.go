@@ -77,13 +77,14 @@ type Site struct {
 	cookies  web.Cookies
 	console  web.Cookies
 	browsers *web.Browsers
+	gate     *gate
 	stack    *web.Stack
 }
 
 // New makes the site: it parses every page in every language, so that a mistake shows at start.
 func New(cfg Config) (*Site, error) {
 	https := cfg.URL != nil && cfg.URL.Scheme == "https"
-	s := &Site{Config: cfg, browsers: web.NewBrowsers(),
+	s := &Site{Config: cfg, browsers: web.NewBrowsers(), gate: newGate(pagesAtOnce, pagesOfPerson),
 		cookies: web.Cookies{HTTPS: https, Name: "postern"}, console: web.Cookies{HTTPS: https, Name: "postern-console"}}
 	s.defaults()
 	var err error

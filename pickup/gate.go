@@ -1,0 +1,78 @@
+package pickup
+
+import (
+	"context"
+	"sync"
+
+	"postern/store"
+)
+
+// A message with pictures is some 60 MB while its page is put together and some 30 MB until the browser has it, for its
+// pictures are part of the page (ARCHITECTURE 1.11). So only a few are put together at one time, and one person waits
+// for a few only; the others wait for their turn.
+const (
+	pagesAtOnce   = 6
+	pagesOfPerson = 2
+)
+
+// gate lets so many in at one time, and so many of one person.
+type gate struct {
+	all  chan struct{}
+	mine int
+
+	mu      sync.Mutex
+	persons map[store.AccountID]*turns
+}
+
+// turns are those of one person; used is how many wait or are inside.
+type turns struct {
+	inside chan struct{}
+	used   int
+}
+
+func newGate(all, mine int) *gate {
+	return &gate{all: make(chan struct{}, all), mine: mine, persons: map[store.AccountID]*turns{}}
+}
+
+// person waits until one more page of that person may be under way. The caller calls done once.
+func (g *gate) person(ctx context.Context, id store.AccountID) (done func(), err error) {
+	t := g.come(id)
+	select {
+	case t.inside <- struct{}{}:
+		return func() { <-t.inside; g.leave(id, t) }, nil
+	case <-ctx.Done():
+		g.leave(id, t)
+		return nil, ctx.Err()
+	}
+}
+
+func (g *gate) come(id store.AccountID) *turns {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	t := g.persons[id]
+	if t == nil {
+		t = &turns{inside: make(chan struct{}, g.mine)}
+		g.persons[id] = t
+	}
+	t.used++
+	return t
+}
+
+func (g *gate) leave(id store.AccountID, t *turns) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if t.used--; t.used == 0 {
+		delete(g.persons, id)
+	}
+}
+
+// build waits until one more page may be put together, and does it.
+func (g *gate) build(ctx context.Context, f func() error) error {
+	select {
+	case g.all <- struct{}{}:
+		defer func() { <-g.all }()
+		return f()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
