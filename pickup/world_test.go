@@ -245,13 +245,21 @@ func (w *world) AcceptReply(_ context.Context, env store.Envelope, parent seal.F
 	}
 	m, fk := w.sealed(env.ID, raw)
 	m.Writer, m.Parent, m.From, m.Expires = env.Author, env.Parent, env.From, w.Now().Add(20*24*time.Hour)
-	m.Grants = []store.Grant{w.keys.GrantParent(parent, env.Parent, env.ID, fk)}
+	m.Grants = []store.Grant{w.keys.GrantParent(parent, env.Parent.Message, env.ID, fk)}
 	var rcpts []store.Recipient
 	for i, r := range env.Rcpts {
 		rcpts = append(rcpts, store.Recipient{Key: store.RcptKey{Message: env.ID, N: uint32(i + 1)}, Address: r.Address,
 			Action: store.ActionRelay, State: store.StateDelivered, Since: w.Now()})
 	}
 	w.update(func(tx store.Tx) error {
+		share, err := tx.Messages().Recipient(env.Parent)
+		if err != nil {
+			return err
+		}
+		share.Replied = env.At
+		if err := tx.Messages().Set(share); err != nil {
+			return err
+		}
 		if err := tx.Messages().Create(m.Message, rcpts); err != nil {
 			return err
 		}

@@ -112,10 +112,10 @@ type Envelope struct {
 	Size     int64 // announced; 0: not
 	UTF8     bool  // SMTPUTF8 was asked for
 	EightBit bool  // BODY=8BITMIME was said
-	// Author is the account that wrote a reply on the site; zero for mail from the network. Parent is the message it
-	// answers.
+	// Author is the account that wrote a reply on the site; zero for mail from the network. Parent is its share of the
+	// message that the reply answers.
 	Author AccountID
-	Parent MessageID
+	Parent RcptKey
 }
 
 // Receipt is the answer to an accepted message. That to a refused one has what is known of its header.
@@ -165,7 +165,7 @@ type Message struct {
 	From     *Address  `json:"from,omitempty"`   // envelope sender; nil: null sender
 	Author   *Address  `json:"author,omitempty"` // the one address of the one From field; nil: none or several
 	Writer   AccountID `json:"writer,omitzero"`  // the account that wrote it on the site
-	Parent   MessageID `json:"parent,omitzero"`  // what a reply answers
+	Parent   RcptKey   `json:"parent,omitzero"`  // the share that a reply answers, and ends with
 	Ret      Ret       `json:"ret,omitempty"`
 	EnvID    string    `json:"envid,omitempty"`
 	UTF8     bool      `json:"utf8,omitempty"`

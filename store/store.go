@@ -61,8 +61,8 @@ type Messages interface {
 	Inbox(AccountID, Cursor, int) ([]Recipient, Cursor, error)
 	// Sent lists the messages that an account wrote, newest first.
 	Sent(AccountID, Cursor, int) ([]Message, Cursor, error)
-	// Replies lists what an account wrote in answer to a message, newest first.
-	Replies(to MessageID, writer AccountID, c Cursor, n int) ([]Message, Cursor, error)
+	// Replies lists what was written on the site in answer to a recipient's share of a message, newest first.
+	Replies(to RcptKey, c Cursor, n int) ([]Message, Cursor, error)
 	// ByMsgID lists messages by the keyed hash of their Message-ID, newest first.
 	ByMsgID(ThreadID, int) ([]MessageID, error)
 	// Unclaimed lists sealed live recipients of an address that are in nobody's inbox, oldest first.

@@ -136,8 +136,8 @@ func messageView(tx store.Tx, id store.MessageID) (MessageView, error) {
 	if m.Author != nil {
 		v.Author = m.Author.String()
 	}
-	if !m.Parent.IsZero() {
-		v.ReplyTo = m.Parent.String()
+	if !m.Parent.Message.IsZero() {
+		v.ReplyTo = m.Parent.Message.String()
 	}
 	if err := addRecipients(tx, &v, id); err != nil {
 		return v, err

@@ -18,10 +18,7 @@ func endShare(tx store.Tx, r store.Recipient, end store.State, at time.Time) err
 	if err := unref(tx, r.Key.Message); err != nil {
 		return err
 	}
-	if r.Account.IsZero() {
-		return nil
-	}
-	return endReplies(tx, r)
+	return endReplies(tx, r.Key)
 }
 
 // endRow takes link and account grants off a recipient, and a notification that still waits out of the queue.
@@ -48,11 +45,11 @@ func unref(tx store.Tx, id store.MessageID) error {
 	return nil
 }
 
-// endReplies ends the copies that an account keeps of its replies to a message.
-func endReplies(tx store.Tx, r store.Recipient) error {
+// endReplies ends the copies of what the recipient replied.
+func endReplies(tx store.Tx, k store.RcptKey) error {
 	const page = 100
 	for c := store.Cursor(""); ; {
-		list, next, err := tx.Messages().Replies(r.Key.Message, r.Account, c, page)
+		list, next, err := tx.Messages().Replies(k, c, page)
 		if err != nil {
 			return err
 		}

@@ -265,7 +265,7 @@ func (s *sender) AcceptReply(ctx context.Context, env store.Envelope, parent sea
 		return store.Receipt{}, err
 	}
 	m := store.Message{ID: env.ID, At: env.At, From: env.From, Writer: env.Author, Parent: env.Parent, Size: int64(len(raw)), Card: card,
-		Grants: []store.Grant{s.e.keys.GrantParent(parent, env.Parent, env.ID, fk), own}, Refs: 1 + len(env.Rcpts)}
+		Grants: []store.Grant{s.e.keys.GrantParent(parent, env.Parent.Message, env.ID, fk), own}, Refs: 1 + len(env.Rcpts)}
 	var rcpts []store.Recipient
 	for i, to := range env.Rcpts {
 		rcpts = append(rcpts, store.Recipient{Key: store.RcptKey{Message: env.ID, N: uint32(i + 1)}, Address: to.Address,

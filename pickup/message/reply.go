@@ -38,12 +38,7 @@ func (s *Service) Reply(ctx context.Context, who account.Signed, k store.RcptKey
 	if err != nil {
 		return store.Receipt{}, err
 	}
-	receipt, err := s.send(ctx, a, letter, d.Client)
-	if err != nil {
-		return store.Receipt{}, err
-	}
-	s.markReplied(ctx, who, k, receipt.ID)
-	return receipt, nil
+	return s.send(ctx, a, letter, d.Client)
 }
 
 // answered is a message that is being answered.
@@ -167,7 +162,7 @@ func (s *Service) envelope(a answered, m notify.ReplyMail, c account.Client) sto
 		ID: id, At: now, From: &from, Ret: m.Ret, EnvID: id.String(), UTF8: needsUTF8(m),
 		Client: store.Client{Class: store.ClientSite, Listener: "site", Conn: c.Ref, IP: ip},
 		Rcpts:  []store.Rcpt{{Address: to, Notify: m.Notify}},
-		Author: a.who.Account.ID, Parent: a.message.ID,
+		Author: a.who.Account.ID, Parent: a.rcpt.Key,
 	}
 }
 
@@ -182,25 +177,4 @@ func needsUTF8(m notify.ReplyMail) bool {
 		}
 	}
 	return false
-}
-
-// markReplied lets the inbox show that an answer was sent. The reply stands whether or not that succeeds.
-func (s *Service) markReplied(ctx context.Context, who account.Signed, k store.RcptKey, reply store.MessageID) {
-	now := s.now()
-	e := store.Event{ID: store.NewEventID(now), What: store.EventReplied, Message: k.Message, N: k.N,
-		Account: who.Account.ID, Actor: actorRecipient, Facts: map[string]string{"reply": reply.String()}}
-	err := s.Store.Update(context.WithoutCancel(ctx), func(tx store.Tx) error {
-		r, err := tx.Messages().Recipient(k)
-		if err != nil {
-			return err
-		}
-		r.Replied = now
-		if err := tx.Messages().Set(r); err != nil {
-			return err
-		}
-		return tx.Audit().Add(e)
-	})
-	if err != nil {
-		s.Log.WarnContext(ctx, "reply not marked", "event", "replied", "msg", k.Message, "error", err)
-	}
 }

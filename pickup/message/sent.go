@@ -36,7 +36,7 @@ type SentItem struct {
 type sentRow struct {
 	stored
 	rcpts  []store.Recipient
-	parent store.Recipient // the account's share of what it answers, where that decides; zero: gone or not found
+	parent store.Recipient // the account's share of what it answers; zero: it is none of the account's any more
 }
 
 // Sent lists the replies of an account whose copies still exist. It changes nothing.
@@ -85,42 +85,22 @@ func readSent(tx store.Tx, who account.Signed, m store.Message) (r sentRow, err 
 	if r.rcpts, _, err = tx.Messages().Recipients(m.ID, "", maxRecipients); err != nil {
 		return r, err
 	}
-	if len(m.Card) > 0 && opensWith(who.Account, m.Grants) {
-		return r, nil // the writer's own grant opens it
+	r.parent, err = tx.Messages().Recipient(m.Parent)
+	switch {
+	case errors.Is(err, store.ErrNotFound), err == nil && r.parent.Account != who.Account.ID:
+		r.parent, err = store.Recipient{}, nil
+	case isDamage(err): // the writer's own grant may open it all the same
+		err = nil
 	}
-	r.parent, err = shareOf(tx, who.Account, m.Parent)
 	return r, err
 }
 
 // maxRecipients of a reply (MAIL 6.11).
 const maxRecipients = 50
 
-// shareOf finds an account's share of a message; the zero Recipient when it has none.
-func shareOf(tx store.Tx, a store.Account, id store.MessageID) (store.Recipient, error) {
-	const page = 100
-	for c := store.Cursor(""); ; {
-		rcpts, next, err := tx.Messages().Recipients(id, c, page)
-		if errors.Is(err, store.ErrNotFound) {
-			return store.Recipient{}, nil
-		}
-		if err != nil {
-			return store.Recipient{}, err
-		}
-		for _, r := range rcpts {
-			if r.Account == a.ID {
-				return r, nil
-			}
-		}
-		if next == "" {
-			return store.Recipient{}, nil
-		}
-		c = next
-	}
-}
-
 func (s *Service) sentItem(who account.Signed, r sentRow) SentItem {
 	m := r.message
-	item := SentItem{ID: m.ID, Answers: m.Parent, At: m.At, Size: m.Size, Recipients: r.rcpts}
+	item := SentItem{ID: m.ID, Answers: m.Parent.Message, At: m.At, Size: m.Size, Recipients: r.rcpts}
 	sum, ok := s.cards.get(who.Session.ID, m.ID, s.now())
 	if !ok {
 		fk, err := s.keyOfSent(who, r)
@@ -159,7 +139,7 @@ func (s *Service) keyOfSent(who account.Signed, r sentRow) (seal.FileKey, error)
 		if err != nil {
 			return seal.FileKey{}, err
 		}
-		fk, err := s.Keys.OpenParent(parent, r.message.Parent, r.message.ID, g)
+		fk, err := s.Keys.OpenParent(parent, r.message.Parent.Message, r.message.ID, g)
 		if err != nil {
 			return fk, damaged(r.message.ID, err)
 		}

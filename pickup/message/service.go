@@ -61,8 +61,8 @@ type Mails interface {
 	Reply(notify.ReplyLetter) notify.ReplyMail
 }
 
-// Sender takes replies to the mail server; the intake does. parent opens what the reply answers. Errors of reading
-// come back unchanged.
+// Sender takes replies to the mail server, and marks the share that is answered; the intake does. parent opens what the
+// reply answers. Errors of reading come back unchanged.
 type Sender interface {
 	AcceptReply(ctx context.Context, env store.Envelope, parent seal.FileKey, letter io.Reader) (store.Receipt, error)
 }

@@ -29,7 +29,7 @@ const (
 	linkB                       // LinkID -> R
 	inboxB                      // AccountID ^R
 	sentB                       // AccountID ^M
-	replyB                      // M AccountID ^M: the message answered, the writer, the reply
+	replyB                      // R ^M: the share that is answered, the reply
 	unclaimedB                  // A R
 	expiryB                     // ms R
 	senderB                     // A ^R

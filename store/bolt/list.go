@@ -35,8 +35,8 @@ func (m messages) Sent(a store.AccountID, c store.Cursor, n int) ([]store.Messag
 	return m.pageOf(sentB, a[:], c, n)
 }
 
-func (m messages) Replies(to store.MessageID, writer store.AccountID, c store.Cursor, n int) ([]store.Message, store.Cursor, error) {
-	return m.pageOf(replyB, join(to[:], writer[:]), c, n)
+func (m messages) Replies(to store.RcptKey, c store.Cursor, n int) ([]store.Message, store.Cursor, error) {
+	return m.pageOf(replyB, rcptKey(to), c, n)
 }
 
 // pageOf reads the messages that the entries "prefix ^M" of an index name.

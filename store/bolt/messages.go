@@ -98,9 +98,9 @@ func messageEntries(m store.Message) (out []entry) {
 	newest := invert(m.ID[:])
 	if !m.Writer.IsZero() {
 		out = append(out, entry{in: sentB, key: join(m.Writer[:], newest)})
-		if !m.Parent.IsZero() {
-			out = append(out, entry{in: replyB, key: join(m.Parent[:], m.Writer[:], newest)})
-		}
+	}
+	if !m.Parent.Message.IsZero() {
+		out = append(out, entry{in: replyB, key: join(rcptKey(m.Parent), newest)})
 	}
 	if !m.Thread.IsZero() {
 		out = append(out, entry{in: msgidB, key: join(m.Thread[:], newest)})

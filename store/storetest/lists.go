@@ -16,7 +16,7 @@ func listCases() []testCase {
 		{"PagesStayStableWhileMailArrives", pagesStable},
 		{"CursorsOfStrangersStayInTheirList", foreignCursors},
 		{"SentPagesNewestFirst", sentPages},
-		{"RepliesAreThoseOfOneWriterToOneMessage", replies},
+		{"RepliesAreThoseToOneShare", replies},
 		{"UnclaimedFollowsAccountAndLife", unclaimed},
 		{"ExpiredFollowsExpiryAndLife", expired},
 		{"CountStateIsExact", countState},
@@ -170,37 +170,35 @@ func sentPages(b *bench) {
 }
 
 func replies(b *bench) {
-	parent, other := message(50), message(51)
-	writer, somebody := id[store.AccountID](1), id[store.AccountID](2)
+	parent := store.RcptKey{Message: message(50).ID, N: 2}
+	neighbour := store.RcptKey{Message: parent.Message, N: 1}
 	var want []store.MessageID
-	for n := range 9 {
+	for n := range 8 {
 		m := message(n)
-		m.Writer, m.Parent = writer, parent.ID
+		m.Parent = parent
 		switch n {
 		case 2:
-			m.Writer = somebody
+			m.Parent = neighbour
 		case 4:
-			m.Parent = other.ID
+			m.Parent.Message = message(51).ID
 		case 6:
-			m.Parent = store.MessageID{}
-		case 8:
-			m.Writer = store.AccountID{}
+			m.Parent = store.RcptKey{}
 		default:
 			want = slices.Insert(want, 0, m.ID)
 		}
 		b.create(m)
 	}
-	of := func(to store.MessageID, a store.AccountID) (got []store.MessageID) {
+	of := func(to store.RcptKey) (got []store.MessageID) {
 		for _, m := range walk(b, 2, func(tx store.Tx, c store.Cursor, n int) ([]store.Message, store.Cursor, error) {
-			return tx.Messages().Replies(to, a, c, n)
+			return tx.Messages().Replies(to, c, n)
 		}) {
 			got = append(got, m.ID)
 		}
 		return got
 	}
-	same(b, "replies", of(parent.ID, writer), want)
-	same(b, "of another writer", len(of(parent.ID, somebody)), 1)
-	same(b, "to another message", len(of(other.ID, writer)), 1)
+	same(b, "replies", of(parent), want)
+	same(b, "to the other recipient", len(of(neighbour)), 1)
+	same(b, "to nothing", len(of(store.RcptKey{})), 0)
 }
 
 func unclaimed(b *bench) {
