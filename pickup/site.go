@@ -173,6 +173,8 @@ func (s *Site) otherwise(mux *http.ServeMux) http.Handler {
 		mux.ServeHTTP(probe, r)
 		if probe.status == http.StatusMethodNotAllowed {
 			w.Header().Set("Allow", probe.header.Get("Allow"))
+		} else { // or the mux would lead to a cleaner path, which no route takes either
+			probe.status = http.StatusNotFound
 		}
 		s.fail(w, r, probe.status)
 	})
