@@ -29,6 +29,7 @@ type mailServer struct {
 	got     []delivery               // what was taken
 	changed chan struct{}            // closed when something was
 	tried   map[string]int           // RCPT commands, by address
+	given   map[int]bool             // what awaitNext has returned
 	stop    func()
 }
 
@@ -60,7 +61,7 @@ func address(s string) string {
 // server puts a mailServer behind the gateway, in place of the capture. It is up.
 func (tr *trial) server(ext ...string) *mailServer {
 	tr.t.Helper()
-	m := &mailServer{addr: tr.next, ext: ext, changed: make(chan struct{}), tried: map[string]int{}}
+	m := &mailServer{addr: tr.next, ext: ext, changed: make(chan struct{}), tried: map[string]int{}, given: map[int]bool{}}
 	m.addr = freeAddr(tr.t)
 	tr.next = m.addr
 	m.up(tr.t)
@@ -224,6 +225,29 @@ func (m *mailServer) await(t testing.TB, to string, parts ...string) delivery {
 		case <-changed:
 		case <-deadline:
 			t.Fatalf("no mail to %s with %q arrived; there are %s", to, parts, m.list())
+		}
+	}
+}
+
+// awaitNext returns a message like await that it has not returned before.
+func (m *mailServer) awaitNext(t testing.TB, to string, parts ...string) delivery {
+	t.Helper()
+	deadline := time.After(60 * time.Second)
+	for {
+		m.mu.Lock()
+		changed := m.changed
+		for i, d := range m.got {
+			if !m.given[i] && slices.Contains(d.to(), to) && holds(d.raw, parts) {
+				m.given[i] = true
+				m.mu.Unlock()
+				return d
+			}
+		}
+		m.mu.Unlock()
+		select {
+		case <-changed:
+		case <-deadline:
+			t.Fatalf("no further mail to %s with %q arrived; there are %s", to, parts, m.list())
 		}
 	}
 }
