@@ -138,6 +138,7 @@ func (g *gateway) relayHooks() relay.Hooks {
 				g.metrics.Latency.Observe(a.Delay.Seconds())
 			}
 		},
+		Down:         g.hops.note,
 		DoubleBounce: func(k store.Kind) { g.metrics.DoubleBounces.WithLabelValues(string(k)).Inc() },
 	}
 }

@@ -12,7 +12,6 @@ import (
 
 	"postern/cmd/internal/config"
 	"postern/cmd/internal/control"
-	"postern/smtpd/relay"
 	"postern/store"
 )
 
@@ -73,9 +72,3 @@ func release(ctx context.Context, db store.Store) error {
 	}
 	return nil
 }
-
-// resting is a queue runner that does not run: what it leaves due is delivered when a server starts.
-type resting struct{ *relay.Runner }
-
-// Flush has nobody to wake.
-func (resting) Flush(string) {}

@@ -54,6 +54,7 @@ type gateway struct {
 	mails    *notify.Composer
 	intake   *intake.Intake
 	runner   *relay.Runner
+	hops     *hopBook
 	recorder *message.Recorder
 	accounts *account.Service
 	messages *message.Service
@@ -165,6 +166,7 @@ func (g *gateway) buildRelay(context.Context) error {
 	if err != nil {
 		return setupError{fmt.Errorf("organization.postmaster: %w", err)}
 	}
+	g.hops = newHopBook(routes, g.metrics.HopsDown, time.Now)
 	g.runner, err = relay.New(relay.Config{
 		Store: g.db, Ring: g.ring, Outbox: g.outbox, Routes: routes, Host: g.cfg.Hostname, Ehlo: g.cfg.Relay.Ehlo,
 		OrgName: g.cfg.Organization.Name, Postmaster: postmaster, Zone: g.zone(), Internal: g.cfg.Internal,
@@ -212,7 +214,7 @@ func (g *gateway) buildServices(context.Context) error {
 		Internal: g.cfg.Internal, Tags: g.cfg.Policy.Tags, Now: time.Now, Log: g.log,
 	})
 	g.admin = admin.New(admin.Config{
-		Store: g.db, Keys: g.keys, Threads: g.macs.threads, Messages: g.messages, Users: g.accounts, Runner: g.runner,
+		Store: g.db, Keys: g.keys, Threads: g.macs.threads, Messages: g.messages, Users: g.accounts, Runner: delivering{g.runner, g.hops},
 		Explain: explainer{g.intake}, Log: g.log, Now: time.Now,
 	})
 	g.sweeper = &sweep.Sweeper{Store: g.db, Ring: g.ring, Now: time.Now, Log: g.log}

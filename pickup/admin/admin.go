@@ -94,6 +94,8 @@ type Users interface {
 type Runner interface {
 	// Flush makes a domain's waiting items due now; where none runs, it does nothing.
 	Flush(domain string)
+	// Down is until when the next hop of a domain is left alone because it does not answer; zero: it is not.
+	Down(domain string) time.Time
 	// Drop ends a waiting item as failed, with a report to its sender where one is due.
 	Drop(ctx context.Context, key store.RcptKey, reason string) error
 }

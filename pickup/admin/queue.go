@@ -47,7 +47,7 @@ func (s *Service) QueueList(ctx context.Context, a Actor, domain string, c store
 			return err
 		}
 		for _, it := range items {
-			page.Rows = append(page.Rows, queueRow(it))
+			page.Rows = append(page.Rows, s.queueRow(it))
 		}
 		page.Next = next
 		page.All, err = tx.Queue().Count()
@@ -63,7 +63,7 @@ func (s *Service) QueueShow(ctx context.Context, a Actor, key store.RcptKey) (ro
 	}
 	err = s.Store.View(ctx, func(tx store.Tx) error {
 		it, err := tx.Queue().Get(key)
-		row = queueRow(it)
+		row = s.queueRow(it)
 		return err
 	})
 	if err != nil {
@@ -126,22 +126,30 @@ func (s *Service) event(a Actor, what store.What, key store.RcptKey) store.Event
 	return store.Event{ID: store.NewEventID(s.Now()), What: what, Message: key.Message, N: key.N, Actor: a.Name}
 }
 
-func queueRow(it store.QueueItem) QueueRow {
+func (s *Service) queueRow(it store.QueueItem) QueueRow {
 	from := "<>"
 	if it.From != nil {
 		from = it.From.String()
 	}
+	down := s.Runner.Down(it.Domain)
+	if it.Due.Before(down) {
+		it.Due = down
+	}
 	return QueueRow{
 		Item: it.Key.String(), Kind: string(it.Kind), From: from, To: it.To.Address.String(), Domain: it.Domain, Size: it.Size,
-		Arrived: it.Arrived, Due: it.Due, GiveUp: it.GiveUp, Attempts: it.Attempts, Running: !it.Owner.IsZero(), Why: whyWaiting(it),
+		Arrived: it.Arrived, Due: it.Due, GiveUp: it.GiveUp, Attempts: it.Attempts, Running: !it.Owner.IsZero(), Why: whyWaiting(it, !down.IsZero()),
 	}
 }
 
 // whyWaiting says in one sentence what an item waits for.
-func whyWaiting(it store.QueueItem) string {
+func whyWaiting(it store.QueueItem, down bool) string {
 	switch {
 	case !it.Owner.IsZero():
 		return "is being delivered now"
+	case down && it.Last != "":
+		return "its next hop does not answer: " + it.Last
+	case down:
+		return "its next hop does not answer"
 	case it.Last != "":
 		return "the last attempt ended with: " + it.Last
 	case it.Attempts == 0:

@@ -17,6 +17,7 @@ type Metrics struct {
 	DoubleBounces *prometheus.CounterVec // by kind of mail
 	Messages      *prometheus.CounterVec // by reply code
 	Attempts      *prometheus.CounterVec // by kind of mail and result
+	HopsDown      *prometheus.GaugeVec   // by route; 1: does not answer
 	Latency       prometheus.Histogram   // from acceptance to delivery, in seconds
 }
 
@@ -33,12 +34,15 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 		DoubleBounces: counter("double_bounces_total", "Mails with a null sender that failed, by kind of mail.", "kind"),
 		Messages:      counter("smtp_messages_total", "Messages answered at the end of data, by reply code.", "code"),
 		Attempts:      counter("delivery_attempts_total", "Delivery attempts per recipient, by kind of mail and result.", "kind", "result"),
+		HopsDown: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Namespace: "postern", Name: "next_hop_down", Help: "1 while the next hop of a route does not answer, else 0.",
+		}, []string{"route"}),
 		Latency: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Namespace: "postern", Name: "delivery_seconds", Help: "From acceptance to the next hop's 250.",
 			Buckets: []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 14400},
 		}),
 	}
-	r.MustRegister(m.Latency, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	r.MustRegister(m.Latency, m.HopsDown, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
 
