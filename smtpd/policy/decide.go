@@ -14,11 +14,12 @@ type message struct {
 	foreign   bool           // the author is outside of the organisation
 	writer    *store.Address // whom `from` in a rule means
 	trigger   *trigger
-	normal    []string // subjects, once asked for
+	normal    []string       // subjects, once asked for
+	fits      map[*rule]bool // whether a rule is for the message, once asked for: it does not hang on the recipient
 }
 
 func (p *Policy) newMessage(in Input) *message {
-	m := &message{p: p, in: in, trigger: p.findTrigger(in), writer: in.Env.From}
+	m := &message{p: p, in: in, trigger: p.findTrigger(in), writer: in.Env.From, fits: map[*rule]bool{}}
 	author, err := in.Header.Author()
 	m.authorErr = err
 	if err == nil {

@@ -178,9 +178,21 @@ func (r *rule) compileMatch(m Match) error {
 
 // matches reports whether the rule is for this message and this recipient.
 func (r *rule) matches(c *message, to store.Address) bool {
+	if !anyAddress(r.to, to) {
+		return false
+	}
+	fits, known := c.fits[r]
+	if !known {
+		fits = r.fits(c)
+		c.fits[r] = fits
+	}
+	return fits
+}
+
+// fits reports whether the rule is for this message, whoever gets it.
+func (r *rule) fits(c *message) bool {
 	m := r.match
-	return anyAddress(r.to, to) &&
-		(len(r.from) == 0 || c.writer != nil && anyAddress(r.from, *c.writer)) &&
+	return (len(r.from) == 0 || c.writer != nil && anyAddress(r.from, *c.writer)) &&
 		anyPattern(r.authUser, c.in.Env.Client.User) &&
 		anyPattern(r.subject, c.subjects()...) &&
 		anyHeader(r.header, c.in.Header) &&
