@@ -116,18 +116,10 @@ func (r *canaryRun) readMails() {
 	r.signInWrongly(bob)
 }
 
-// notes waits for the notifications to an address.
-func (r *canaryRun) notes(to string, n int) (list []demo.Mail) {
+// notes waits for the notifications to an address and makes their links known.
+func (r *canaryRun) notes(to string, n int) []demo.Mail {
 	r.t.Helper()
-	waitUntil(r.t, "notifications reach "+to, func() bool {
-		list = nil
-		for _, m := range r.tr.capture.Mails() {
-			if m.To[0] == to && bytes.Contains(m.Raw, []byte("X-Postern-Origin: v1 notification")) {
-				list = append(list, m)
-			}
-		}
-		return len(list) >= n
-	})
+	list := r.tr.notes(to, n)
 	for _, m := range list {
 		r.link(seal.TokenPickup, r.tr.link(m))
 	}

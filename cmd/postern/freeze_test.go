@@ -10,6 +10,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"postern/cmd/internal/demo"
 )
 
 // freeze copies the gateway's data folder and its folder of temporary files as they are at one moment, as whoever
@@ -107,4 +109,19 @@ func (tr *trial) cli(args ...string) string {
 		tr.t.Fatalf("postern %s: exit %d\n%s", strings.Join(args, " "), code, &out)
 	}
 	return out.String()
+}
+
+// notes waits until so many notifications to an address have come, and lists them, newest first.
+func (tr *trial) notes(to string, n int) (list []demo.Mail) {
+	tr.t.Helper()
+	waitUntil(tr.t, "notifications reach "+to, func() bool {
+		list = nil
+		for _, m := range tr.capture.Mails() {
+			if m.To[0] == to && bytes.Contains(m.Raw, []byte("X-Postern-Origin: v1 notification")) {
+				list = append(list, m)
+			}
+		}
+		return len(list) >= n
+	})
+	return list
 }

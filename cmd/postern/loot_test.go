@@ -1,0 +1,270 @@
+package main
+
+import (
+	"bytes"
+	"crypto/hpke"
+	"encoding/base64"
+	bits "encoding/binary"
+	"encoding/json"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	bbolt "go.etcd.io/bbolt"
+	"golang.org/x/crypto/argon2"
+
+	"postern/store"
+	"postern/store/seal"
+)
+
+// loot is what copies of a data folder hold: all records, and all octets of all files, freed pages included.
+type loot struct {
+	raw      map[string]bool // pieces of all files, each once
+	store    []byte          // the store's whole file, of the last copy
+	values   [][]byte        // all base64 in them, decoded, each once
+	live     map[string]bool // those that a record of some copy holds
+	messages map[string]sealedMessage
+	rcpts    map[rcptID]bool
+	aids     map[string]bool
+	sids     map[string]bool
+	keyIDs   map[string]bool // of accounts
+	queueIDs map[string]bool
+	lookups  map[string]bool
+	macNames map[string]bool
+	boxes    []box
+}
+
+type rcptID struct{ mid, n string }
+
+// sealedMessage is what opens with a file key.
+type sealedMessage struct{ card, body []byte }
+
+// box is an account's key version.
+type box struct{ aid, kid, params string }
+
+// lootOf gathers from copies that freeze made.
+func lootOf(t testing.TB, dirs ...string) loot {
+	t.Helper()
+	l := loot{raw: map[string]bool{}, live: map[string]bool{}, messages: map[string]sealedMessage{}, rcpts: map[rcptID]bool{}, aids: map[string]bool{},
+		sids: map[string]bool{}, keyIDs: map[string]bool{}, queueIDs: map[string]bool{}, lookups: map[string]bool{}, macNames: map[string]bool{}}
+	for _, dir := range dirs {
+		l.readRecords(t, filepath.Join(dir, "data", "postern.db"))
+		l.readFiles(t, filepath.Join(dir, "data"))
+	}
+	seen := map[string]bool{}
+	for page := range l.raw {
+		for _, v := range coded([]byte(page)) {
+			if !seen[string(v)] {
+				seen[string(v)] = true
+				l.values = append(l.values, v)
+			}
+		}
+	}
+	for v := range l.live {
+		if !seen[v] { // the raw search must see whatever a record holds
+			t.Fatalf("a value of %d octets in a record is not found in the raw file", len(v))
+		}
+	}
+	return l
+}
+
+// codedText is base64 as records hold it.
+var codedText = regexp.MustCompile(`[A-Za-z0-9+/]{20,}={0,2}`)
+
+func coded(text []byte) (values [][]byte) {
+	for _, m := range codedText.FindAll(text, -1) {
+		if v, err := base64.StdEncoding.DecodeString(string(m)); err == nil {
+			values = append(values, v)
+		}
+	}
+	return values
+}
+
+// readFiles takes every file in pieces that overlap, so that nothing is cut where it would count. Key files are left
+// out: which of them an attacker has is said by the test.
+func (l *loot) readFiles(t testing.TB, dir string) {
+	t.Helper()
+	const piece, overlap = 64 << 10, 32 << 10
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || filepath.Base(filepath.Dir(path)) == "keys" {
+			return err
+		}
+		data, err := os.ReadFile(path)
+		if d.Name() == "postern.db" {
+			l.store = data
+		}
+		for at := 0; at < len(data); at += piece {
+			l.raw[string(data[at:min(len(data), at+piece+overlap)])] = true
+		}
+		if bytes.HasPrefix(data, []byte("age-encryption.org/v1\n-> postern-v1 ")) {
+			l.body(data)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (l *loot) body(data []byte) {
+	mid := string(data[len("age-encryption.org/v1\n-> postern-v1 "):][:26])
+	m := l.messages[mid]
+	m.body = bytes.Clone(data)
+	l.messages[mid] = m
+}
+
+// readRecords walks all buckets of the store.
+func (l *loot) readRecords(t testing.TB, path string) {
+	t.Helper()
+	db, err := bbolt.Open(path, 0o600, &bbolt.Options{ReadOnly: true, Timeout: time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	err = db.View(func(tx *bbolt.Tx) error {
+		return tx.ForEach(func(name []byte, b *bbolt.Bucket) error {
+			return b.ForEach(func(k, v []byte) error {
+				for _, x := range coded(v) {
+					l.live[string(x)] = true
+				}
+				l.record(string(name), k, v)
+				return nil
+			})
+		})
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// record notes what an attacker needs to know of a record: ids, mostly.
+func (l *loot) record(bucket string, k, v []byte) {
+	var x struct {
+		Card  []byte
+		Keys  []struct{ ID, Params string }
+		Links []string
+		Key   string
+	}
+	if len(v) > 1 && bucket != "bodies" {
+		_ = json.Unmarshal(v[1:], &x) // what is no record has nothing to note
+	}
+	switch bucket {
+	case "messages":
+		m := l.messages[store.EncodeB32(k)]
+		if len(x.Card) > 0 {
+			m.card = x.Card
+		}
+		l.messages[store.EncodeB32(k)] = m
+	case "bodies":
+		l.body(v[1:])
+	case "recipients", "queue":
+		l.rcpts[rcptID{store.EncodeB32(k[:16]), strconv.Itoa(int(bits.BigEndian.Uint32(k[16:])))}] = true
+		if bucket == "queue" {
+			l.queueIDs[x.Key] = true
+		}
+	case "i_link":
+		l.lookups[store.EncodeB32(k)] = true
+	case "accounts":
+		aid := store.EncodeB32(k)
+		l.aids[aid] = true
+		for _, key := range x.Keys {
+			l.keyIDs[key.ID] = true
+			l.boxes = append(l.boxes, box{aid, key.ID, key.Params})
+		}
+	case "sessions":
+		l.sids[store.EncodeB32(k)] = true
+	case "settings":
+		if name, ok := strings.CutPrefix(string(k), "mac-key/"); ok {
+			l.macNames[name] = true
+		}
+	}
+	if bucket == "settings" && len(v) > 9 { // raw, not JSON
+		l.live[string(v[1:])] = true
+		l.raw[base64.StdEncoding.EncodeToString(v[1:])] = true
+	}
+}
+
+// contexts lists every context that a server layer can have.
+func (l *loot) contexts() (list [][]string) {
+	for r := range l.rcpts {
+		list = append(list, []string{"link", r.mid, r.n})
+	}
+	for mid := range l.messages {
+		list = append(list, []string{"parent", mid}, []string{"sender", mid}, []string{"message-id", mid})
+		for kid := range l.keyIDs {
+			list = append(list, []string{"account", mid, kid})
+		}
+	}
+	for aid := range l.aids {
+		list = append(list, []string{"reminder", aid})
+		for kid := range l.keyIDs {
+			list = append(list, []string{"box", aid, kid})
+			for older := range l.keyIDs {
+				list = append(list, []string{"chain", aid, kid, older})
+			}
+		}
+	}
+	for sid := range l.sids {
+		list = append(list, []string{"session", sid})
+	}
+	for name := range l.macNames {
+		list = append(list, []string{"mac-key", name})
+	}
+	return list
+}
+
+// takeKeys reads a key file of either kind; the octets of the whole file are guesses, too.
+func (a *attack) takeKeys(t testing.TB, dir, name string) *attack {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(dir, "data", "keys", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	into := map[string]map[string][]byte{"server.key": a.server, "queue.ring": a.queue}[name]
+	for line := range strings.Lines(string(text)) {
+		fields := strings.Fields(line)
+		secret, err := store.DecodeB32(fields[len(fields)-1])
+		if err != nil || len(secret) != 34 || keyID(secret[:32]) != fields[1] {
+			t.Fatalf("%s has a line that is not as FORMAT.md says", name)
+		}
+		into[fields[1]] = secret[:32]
+	}
+	a.guessAll(text, false)
+	return a
+}
+
+// tryPassword opens the boxes of accounts with a password; each costs an Argon2id.
+func (a *attack) tryPassword(t testing.TB, password string) *attack {
+	t.Helper()
+	for _, b := range a.boxes {
+		_, salted, _ := strings.Cut(b.params, "salt=")
+		salt, err := store.DecodeB32(salted)
+		if err != nil || !strings.HasPrefix(b.params, "argon2id,t=3,m=65536,p=4,") {
+			t.Fatalf("parameters %q are not as FORMAT.md says", b.params)
+		}
+		stretched := argon2.IDKey([]byte(password), salt, 3, 64<<10, 4, 32)
+		key := formatDerive(stretched, "password", b.aid, b.kid)
+		for _, l := range a.layers {
+			if l.ctx[0] != "box" {
+				continue
+			}
+			if seed, ok := formatBox(key, l.inner, "password", b.aid, b.kid, b.params); ok {
+				a.guessAll(seed, false)
+			}
+		}
+	}
+	return a
+}
+
+func openHPKE(seed seal.Seed, sealed, info []byte) ([]byte, error) {
+	key, err := hpke.MLKEM768X25519().NewPrivateKey(seed[:])
+	if err != nil {
+		return nil, err
+	}
+	return hpke.Open(key, hpke.HKDFSHA256(), hpke.AES256GCM(), info, sealed)
+}
