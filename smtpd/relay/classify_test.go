@@ -135,6 +135,28 @@ func TestRouteValidate(t *testing.T) {
 	}
 }
 
+// TestLiteralsNeedARouteOfTheirOwn holds MAIL 2.2: a route for all is not meant for somebody's IP address.
+func TestLiteralsNeedARouteOfTheirOwn(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		domains []string
+		domain  string
+		want    bool
+	}{
+		{[]string{"*"}, "ext.example", true},
+		{[]string{"*"}, "[192.0.2.1]", false},
+		{[]string{"*"}, "[IPv6:2001:db8::1]", false},
+		{[]string{"*", "[192.0.2.1]"}, "[192.0.2.1]", true},
+		{[]string{"[IPv6:2001:db8::1]"}, "[ipv6:2001:DB8::1]", true},
+		{[]string{".example"}, "ext.example", true},
+		{[]string{".example"}, "example", false},
+	} {
+		if got := (Route{Domains: tc.domains}).Matches(tc.domain); got != tc.want {
+			t.Errorf("%v, %s: %v", tc.domains, tc.domain, got)
+		}
+	}
+}
+
 func TestAuthDoesNotPrint(t *testing.T) {
 	t.Parallel()
 	a := Auth{User: "gateway", Password: "hunter2"}

@@ -111,12 +111,13 @@ func validStamp(s string) bool {
 // Name is how logs and metrics call a route: its domains.
 func (r Route) Name() string { return strings.Join(r.Domains, ",") }
 
-// Matches reports whether mail for a domain goes this way.
+// Matches reports whether mail for a domain goes this way. A literal such as [192.0.2.1] must be named (MAIL 2.2).
 func (r Route) Matches(domain string) bool {
 	domain = store.DomainKey(domain)
+	literal := strings.HasPrefix(domain, "[")
 	return slices.ContainsFunc(r.Domains, func(d string) bool {
 		d = store.DomainKey(d)
-		return d == "*" || d == domain || strings.HasPrefix(d, ".") && strings.HasSuffix(domain, d)
+		return d == "*" && !literal || d == domain || strings.HasPrefix(d, ".") && strings.HasSuffix(domain, d)
 	})
 }
 
