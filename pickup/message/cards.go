@@ -1,6 +1,7 @@
 package message
 
 import (
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -12,8 +13,10 @@ import (
 const (
 	maxShelves   = 256 // sessions
 	maxCards     = 1000
+	maxShelf     = 512 << 10        // octets of one session's cards; what finds no room is opened anew each time
 	shelfLife    = 30 * time.Minute // unused
 	maxSearched  = 4 << 10          // octets of a card that search looks at
+	maxShownTo   = 10               // recipients of a card that lists may name
 	attachedOnly = "attachment"
 )
 
@@ -27,7 +30,7 @@ type summary struct {
 }
 
 func summarize(m store.Message, card mail.Card, tags []string) summary {
-	s := summary{author: author(m, card), to: card.To, subject: mail.CutTag(card.Subject, tags)}
+	s := summary{author: author(m, card), to: slices.Clone(card.To[:min(len(card.To), maxShownTo)]), subject: mail.CutTag(card.Subject, tags)}
 	words := []string{s.subject, s.author.Name, s.author.Address.String()}
 	for _, box := range append(card.To[:len(card.To):len(card.To)], card.Cc...) {
 		words = append(words, box.Name, box.Address.String())
@@ -39,8 +42,18 @@ func summarize(m store.Message, card mail.Card, tags []string) summary {
 		words = append(words, p.Name)
 	}
 	s.text = strings.ToLower(strings.ToValidUTF8(strings.Join(words, "\n"), ""))
-	s.text = s.text[:min(len(s.text), maxSearched)]
+	s.text = strings.Clone(s.text[:min(len(s.text), maxSearched)])
 	return s
+}
+
+// octets is about what a summary takes in memory.
+func (s summary) octets() int {
+	const fields = 300 // of the structs and their headers
+	n := fields + len(s.text) + len(s.subject) + len(s.author.Name)
+	for _, box := range s.to {
+		n += len(box.Name) + len(box.Address.Local) + len(box.Address.Domain)
+	}
+	return n
 }
 
 // shelves keeps opened cards in memory, apart for each session, so that lists and search do not open every grant anew
@@ -52,6 +65,7 @@ type shelves struct {
 
 type shelf struct {
 	cards map[store.MessageID]summary
+	size  int // octets of the cards
 	used  time.Time
 }
 
@@ -79,8 +93,9 @@ func (c *shelves) put(id store.SessionID, m store.MessageID, s summary, now time
 		c.all[id] = sh
 	}
 	sh.used = now
-	if len(sh.cards) < maxCards {
+	if _, kept := sh.cards[m]; !kept && len(sh.cards) < maxCards && sh.size < maxShelf {
 		sh.cards[m] = s
+		sh.size += s.octets()
 	}
 }
 
