@@ -175,7 +175,7 @@ func (s *Site) answerTo(o *message.Opened) (mail.Mailbox, bool) {
 	if len(o.Card.ReplyTo) == 1 && s.Internal(o.Card.ReplyTo[0].Address.Domain) {
 		to = o.Card.ReplyTo[0]
 	}
-	return to, s.Internal(to.Address.Domain) && !o.Recipient.NoReply && !o.Message.NoReply
+	return to, s.Internal(to.Address.Domain) && !o.Recipient.NoReply
 }
 
 // partsOf is the index of a message, made anew where the card had no room for all of it.

@@ -184,7 +184,7 @@ func (w *world) plant(to store.Address, l letter) (seal.LinkSecret, store.RcptKe
 	}
 	id := store.NewMessageID(w.Now())
 	m, fk := w.sealed(id, raw)
-	m.Author, m.From, m.Flagged, m.NoReply, m.Expires = &l.from.Address, &l.from.Address, true, l.noReply, w.Now().Add(l.life)
+	m.Author, m.From, m.Flagged, m.Expires = &l.from.Address, &l.from.Address, true, w.Now().Add(l.life)
 	secret, key := seal.NewSecret(), store.RcptKey{Message: id, N: 1}
 	r := store.Recipient{Key: key, Address: to, Sender: l.from.Address, Action: store.ActionSeal, State: store.StateNotified,
 		Since: w.Now(), Expires: m.Expires, NoReply: l.noReply}

@@ -169,16 +169,15 @@ type Message struct {
 	Ret      Ret       `json:"ret,omitempty"`
 	EnvID    string    `json:"envid,omitempty"`
 	UTF8     bool      `json:"utf8,omitempty"`
-	EightBit bool      `json:"eight,omitempty"` // the stored body has octets over 127
-	Received string    `json:"received"`        // trace field to prepend on delivery, CRLF included
-	Size     int64     `json:"size"`            // octets of the stored message in clear
-	Stored   int64     `json:"stored"`          // octets of the sealed body
-	Blob     BlobID    `json:"blob,omitzero"`   // zero: the body lies inline, in Bodies
-	Card     []byte    `json:"card,omitempty"`  // KEYS K5; sealed messages only
-	Thread   ThreadID  `json:"thread,omitzero"` // keyed hash of the original's Message-ID; zero: it had none
-	MsgID    []byte    `json:"msgid,omitempty"` // the Message-ID itself, sealed under the server key
-	Expires  time.Time `json:"expires,omitzero"`
-	NoReply  bool      `json:"noreply,omitempty"`
+	EightBit bool      `json:"eight,omitempty"`   // the stored body has octets over 127
+	Received string    `json:"received"`          // trace field to prepend on delivery, CRLF included
+	Size     int64     `json:"size"`              // octets of the stored message in clear
+	Stored   int64     `json:"stored"`            // octets of the sealed body
+	Blob     BlobID    `json:"blob,omitzero"`     // zero: the body lies inline, in Bodies
+	Card     []byte    `json:"card,omitempty"`    // KEYS K5; sealed messages only
+	Thread   ThreadID  `json:"thread,omitzero"`   // keyed hash of the original's Message-ID; zero: it had none
+	MsgID    []byte    `json:"msgid,omitempty"`   // the Message-ID itself, sealed under the server key
+	Expires  time.Time `json:"expires,omitzero"`  // when the last share ends
 	Flagged  bool      `json:"flagged,omitempty"` // some recipient is sealed
 	List     bool      `json:"list,omitempty"`    // a mailing list or bulk mail: no confirmation, no receipt
 	Grants   []Grant   `json:"grants,omitempty"`  // parent, sender and recovery grants

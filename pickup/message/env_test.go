@@ -155,7 +155,7 @@ func (e *env) deliver(l letter) []sealed {
 		l.life = 30 * 24 * time.Hour
 	}
 	m := store.Message{ID: id, At: now, From: &alice, Author: &alice, Size: int64(len(raw)), Card: card, Flagged: true, List: l.list,
-		MsgID: e.keys.SealMessageID(id, "<original@example.org>"), NoReply: l.noReply, Expires: now.Add(l.life), Refs: len(l.to)}
+		MsgID: e.keys.SealMessageID(id, "<original@example.org>"), Expires: now.Add(l.life), Refs: len(l.to)}
 	if l.null {
 		m.From = nil
 	}
@@ -167,6 +167,7 @@ func (e *env) deliver(l letter) []sealed {
 	var own []outbox.Prepared
 	for i, to := range l.to {
 		r, s, p := e.recipient(m, uint32(i+1), to, fk)
+		r.NoReply = l.noReply
 		out, rcpts, own = append(out, s), append(rcpts, r), append(own, p)
 	}
 	e.update(func(tx store.Tx) error {
@@ -213,7 +214,7 @@ func (e *env) recipient(m store.Message, n uint32, to store.Address, fk seal.Fil
 	g := e.keys.GrantLink(s.secret, s.key, fk)
 	g.Made = m.At
 	r := store.Recipient{Key: s.key, Address: to, Sender: alice, Action: store.ActionSeal, State: store.StateQueued, Since: m.At,
-		Expires: m.Expires, NoReply: m.NoReply, Grants: []store.Grant{g}, Links: []store.LinkID{g.Link}}
+		Expires: m.Expires, Grants: []store.Grant{g}, Links: []store.LinkID{g.Link}}
 	e.view(func(tx store.Tx) error {
 		a, err := tx.Accounts().ByAddress(to.Key())
 		if errors.Is(err, store.ErrNotFound) || err == nil && (a.Standing != store.Confirmed || !a.Registered) {

@@ -77,7 +77,7 @@ func (s *Service) answering(ctx context.Context, who account.Signed, k store.Rcp
 	if a.rcpt.State != store.StateOpened {
 		return a, ErrNotOpened
 	}
-	if a.rcpt.NoReply || a.message.NoReply {
+	if a.rcpt.NoReply {
 		return a, ErrNoReply
 	}
 	a.card, err = openCard(a.key, a.message)

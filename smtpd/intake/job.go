@@ -41,7 +41,7 @@ type facts struct {
 	rcpts    []store.Status
 	accounts []store.Account // per recipient; zero ID: none
 	writer   store.Account   // of a reply
-	parent   store.Message   // what a reply answers
+	share    store.Recipient // what a reply answers
 }
 
 // isReply reports whether the message was written on the site.
@@ -100,7 +100,7 @@ func (j *job) read(tx store.Tx) (f facts, err error) {
 	f.rcpts = make([]store.Status, len(j.env.Rcpts))
 	f.accounts = make([]store.Account, len(j.env.Rcpts))
 	if j.isReply() {
-		if f.parent, err = tx.Messages().Get(j.env.Parent.Message); err != nil {
+		if f.share, err = tx.Messages().Recipient(j.env.Parent); err != nil {
 			return f, err
 		}
 		if f.writer, err = tx.Accounts().Get(j.env.Author); err != nil {
@@ -234,23 +234,23 @@ func (j *job) logDecisions() {
 	}
 }
 
-// expiry is when a sealed message ends: as its tag says, else as configured.
-func (j *job) expiry() time.Time {
-	after := j.in.ExpireAfter
-	for _, d := range j.decisions {
-		if d.Action == store.ActionSeal && d.Options.Expire > 0 {
-			after = d.Options.Expire
-			break
-		}
+// expiry is when a recipient's share ends: as tag and rule say, else as configured.
+func (j *job) expiry(d policy.Decision) time.Time {
+	if d.Options.Expire > 0 {
+		return j.env.At.Add(d.Options.Expire)
 	}
-	return j.env.At.Add(after)
+	return j.env.At.Add(j.in.ExpireAfter)
 }
 
-func (j *job) noReply() bool {
+// lastExpiry is when the last share ends. The copy of a reply ends with what it answers.
+func (j *job) lastExpiry() (last time.Time) {
+	if j.isReply() {
+		last = j.facts.share.Expires
+	}
 	for _, d := range j.decisions {
-		if d.Options.NoReply {
-			return true
+		if end := j.expiry(d); d.Action == store.ActionSeal && end.After(last) {
+			last = end
 		}
 	}
-	return false
+	return last
 }

@@ -111,8 +111,7 @@ func (j *job) message(s *spill) store.Message {
 	m := store.Message{
 		ID: j.env.ID, At: j.env.At, Client: j.env.Client, From: j.env.From, Writer: j.env.Author, Parent: j.env.Parent,
 		Ret: j.env.Ret, EnvID: j.env.EnvID, UTF8: j.env.UTF8, EightBit: j.eightBit, Received: j.received(),
-		Size: j.size, Stored: s.n, Blob: s.id, Flagged: j.sealed() > 0, NoReply: j.noReply(),
-		List: isList(j.header),
+		Size: j.size, Stored: s.n, Blob: s.id, Flagged: j.sealed() > 0, List: isList(j.header), Expires: j.lastExpiry(),
 	}
 	h := j.head()
 	if h.authorErr == nil {
@@ -120,12 +119,6 @@ func (j *job) message(s *spill) store.Message {
 	}
 	if len(h.ids) > 0 {
 		m.Thread = j.in.Threads.Thread(h.ids[0])
-	}
-	switch {
-	case m.Flagged:
-		m.Expires = j.expiry()
-	case j.isReply():
-		m.Expires = j.facts.parent.Expires // the copy ends with what it answers
 	}
 	return m
 }
@@ -217,7 +210,7 @@ func (j *job) addRelayed(rec *records, r *store.Recipient, i int, d policy.Decis
 
 // addSealed makes the grants of one sealed recipient and the notification that carries its link.
 func (j *job) addSealed(ctx context.Context, rec *records, r *store.Recipient, i int) error {
-	r.Expires = rec.message.Expires
+	r.Expires = j.expiry(j.decisions[i])
 	secret := seal.NewSecret()
 	link := j.in.Keys.GrantLink(secret, r.Key, j.key)
 	link.Link, link.Made = secret.LinkID(), j.env.At

@@ -130,11 +130,11 @@ func setMessage(b *bench) {
 	m.Refs, m.Blob = 3, id[store.BlobID](1)
 	b.create(m)
 	stale := m
-	stale.Refs, stale.Blob, stale.NoReply = 7, id[store.BlobID](2), true
+	stale.Refs, stale.Blob, stale.List = 7, id[store.BlobID](2), true
 	b.update(func(tx store.Tx) error { return tx.Messages().SetMessage(stale) })
 	got := read(b, func(tx store.Tx) (store.Message, error) { return tx.Messages().Get(m.ID) })
-	if got.Refs != 3 || got.Blob != m.Blob || !got.NoReply {
-		b.Fatalf("refs %d, blob %s, noreply %t", got.Refs, got.Blob, got.NoReply)
+	if got.Refs != 3 || got.Blob != m.Blob || !got.List {
+		b.Fatalf("refs %d, blob %s, list %t", got.Refs, got.Blob, got.List)
 	}
 }
 
