@@ -163,11 +163,23 @@ func readHeader(br *bufio.Reader) (mail.Header, []byte, error) {
 	return header, raw, err
 }
 
-// take streams the message into the store. Everything before it only read.
+// take stores the message. Everything before it only read. What is not accepted does not count against its author.
 func (j *job) take(ctx context.Context, body io.Reader) error {
-	if err := j.in.limits.reserve(j.author, j.sealed(), j.in.Now()); err != nil {
+	author, n := j.author, j.sealed()
+	if err := j.in.limits.reserve(author, n, j.in.Now()); err != nil {
 		return err
 	}
+	err := j.keep(ctx, body)
+	if err != nil {
+		j.in.limits.give(author, n, j.in.Now())
+		return err
+	}
+	j.logDecisions()
+	return nil
+}
+
+// keep streams the message into the store and commits it.
+func (j *job) keep(ctx context.Context, body io.Reader) error {
 	spill := &spill{blobs: j.in.Store.Blobs(), ctx: ctx}
 	defer spill.abort()
 	if err := j.sealBody(spill, body); err != nil {
@@ -176,12 +188,7 @@ func (j *job) take(ctx context.Context, body io.Reader) error {
 	if err := spill.finish(); err != nil {
 		return fmt.Errorf("store body: %w", err)
 	}
-	if err := store.Retry(ctx, func() error { return j.commit(ctx, spill) }); err != nil {
-		return err
-	}
-	spill.keep()
-	j.logDecisions()
-	return nil
+	return store.Retry(ctx, func() error { return j.commit(ctx, spill) })
 }
 
 // sealBody writes header and body through the sealer, and past the MIME indexer when somebody will read it on the

@@ -44,6 +44,17 @@ func (l *limiter) reserve(author store.AddressKey, n int, now time.Time) error {
 	return nil
 }
 
+// give takes a booking back: the message was not accepted after all.
+func (l *limiter) give(author store.AddressKey, n int, now time.Time) {
+	if n == 0 || author == "" {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	u := l.usage(author, now)
+	u.hour, u.day = max(0, u.hour-n), max(0, u.day-n)
+}
+
 // over lets a single message through that is larger than the whole limit when nothing else was sent: it could never
 // be sent otherwise.
 func over(used, n, limit int) bool { return limit > 0 && used > 0 && used+n > limit }

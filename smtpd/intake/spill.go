@@ -17,7 +17,6 @@ type spill struct {
 	blob   store.BlobWriter
 	id     store.BlobID
 	n      int64
-	kept   bool
 }
 
 func (s *spill) Write(p []byte) (int, error) {
@@ -53,13 +52,10 @@ func (s *spill) finish() (err error) {
 	return err
 }
 
-// keep says that a commit names the blob.
-func (s *spill) keep() { s.kept = true }
-
-// abort drops an unfinished blob. One that is durable already is left to the sweeper, because a failed commit may
-// still have happened.
+// abort drops an unfinished blob. One that is durable is not touched any more: a commit names it, or failed in a way
+// that may stand for a commit, which the sweeper finds out.
 func (s *spill) abort() {
-	if s.blob != nil && !s.kept {
+	if s.blob != nil {
 		s.blob.Abort()
 	}
 }
