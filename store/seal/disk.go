@@ -156,6 +156,16 @@ func (d disk) replace(path string, data []byte) error {
 	return d.destroy(old, path+suffixOld)
 }
 
+// hasLeftovers reports whether clean has something to do, unless a change is just under way.
+func (d disk) hasLeftovers(path string) bool {
+	for _, name := range []string{path + suffixNew, path + suffixOld} {
+		if _, err := os.Lstat(name); err == nil {
+			return true
+		}
+	}
+	return false
+}
+
 // clean finishes what a crash left of replace. It never touches the octets of the file at path. The
 // lock is held.
 func (d disk) clean(path string) error {

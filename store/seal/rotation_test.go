@@ -112,6 +112,36 @@ func TestServerKeyChangeKilled(t *testing.T) {
 	}
 }
 
+// TestK3RemovedKeyIsDestroyedAtTheNextStart: after a crash in Remove the key is either in the file still or, once the
+// file was opened again, nowhere in the folder: older copies of the store must be dead then.
+func TestK3RemovedKeyIsDestroyedAtTheNextStart(t *testing.T) {
+	t.Parallel()
+	for n := 0; ; n++ {
+		path := keyPath(t)
+		keys, err := CreateServerKeys(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		last, err := keys.Add()
+		if err != nil {
+			t.Fatal(err)
+		}
+		gone := serverLines().secret(keys.all()[1].key)
+		keys.disk = killAfter(n)
+		done := keys.Remove(last)
+		now, err := OpenServerKeys(path)
+		if err != nil {
+			t.Fatalf("killed after %d: %v", n, err)
+		}
+		if !slices.Contains(now.IDs(), last) && folderHolds(t, filepath.Dir(path), gone) {
+			t.Errorf("killed after %d: the removed key is still in the folder", n)
+		}
+		if done == nil {
+			return
+		}
+	}
+}
+
 func TestServerKeysSeenByAnotherProcess(t *testing.T) {
 	t.Parallel()
 	path := keyPath(t)

@@ -40,8 +40,18 @@ type ServerKeys struct {
 	lines atomic.Pointer[[]keyLine]
 }
 
-// OpenServerKeys reads a server key file: ErrNoKeyFile, ErrKeyFileReadable, *KeyFileError.
-func OpenServerKeys(path string) (*ServerKeys, error) { return openServerKeys(path, disk{}) }
+// OpenServerKeys reads a server key file: ErrNoKeyFile, ErrKeyFileReadable, *KeyFileError. It finishes what a crash left
+// of a change: a key that was removed lies nowhere any more.
+func OpenServerKeys(path string) (*ServerKeys, error) {
+	s, err := openServerKeys(path, disk{})
+	if err != nil || !s.disk.hasLeftovers(s.path) {
+		return s, err
+	}
+	if err := s.disk.locked(s.path, func() error { return s.disk.clean(s.path) }); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
 
 func openServerKeys(path string, d disk) (*ServerKeys, error) {
 	real, err := filepath.EvalSymlinks(path) // so that a change replaces the file, not a link to it
