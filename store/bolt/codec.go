@@ -2,6 +2,7 @@ package bolt
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -28,6 +29,42 @@ func encode(what string, record any) ([]byte, error) {
 // decode reads a value into a record; false: it does not read back. The cause is dropped, it may quote content.
 func decode(value []byte, record any) bool {
 	return len(value) > 1 && value[0] == valueVersion && json.Unmarshal(value[1:], record) == nil
+}
+
+// encodeItem writes a queue item: the version, the length of its JSON in 4 octets, the JSON without the sealed mail, the
+// sealed mail as it is. Items are read and written several times on their way, and a mail of ours in base64 inside the
+// JSON would be most of that work.
+func encodeItem(item store.QueueItem) ([]byte, error) {
+	sealed := item.Sealed
+	item.Sealed = nil
+	record, err := encode("queue item", item)
+	if err != nil {
+		return nil, err
+	}
+	record = record[1:]
+	value := make([]byte, 0, 1+itemLen+len(record)+len(sealed))
+	value = append(value, valueVersion)
+	value = binary.BigEndian.AppendUint32(value, uint32(len(record)))
+	value = append(value, record...)
+	return append(value, sealed...), nil
+}
+
+// itemLen is the octets of a length in a queue item.
+const itemLen = 4
+
+// decodeItem reads what encodeItem wrote; false: it does not read back.
+func decodeItem(value []byte, item *store.QueueItem) bool {
+	if len(value) < 1+itemLen || value[0] != valueVersion {
+		return false
+	}
+	n, rest := binary.BigEndian.Uint32(value[1:]), value[1+itemLen:]
+	if uint64(n) > uint64(len(rest)) || json.Unmarshal(rest[:n], item) != nil {
+		return false
+	}
+	if sealed := rest[n:]; len(sealed) > 0 {
+		item.Sealed = bytes.Clone(sealed)
+	}
+	return true
 }
 
 // wrapRaw and unwrapRaw are for values that are no records.

@@ -28,7 +28,7 @@ func (q queue) Put(item store.QueueItem) error {
 // write stores an item over its old record, if there is one, and notes its domain for Wake.
 func (q queue) write(old *store.QueueItem, item store.QueueItem) error {
 	cut(&item.Arrived, &item.Due, &item.GiveUp, &item.LastAt)
-	value, err := encode("queue item", item)
+	value, err := encodeItem(item)
 	if err != nil {
 		return err
 	}

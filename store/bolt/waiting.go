@@ -14,7 +14,7 @@ func (q queue) Get(k store.RcptKey) (item store.QueueItem, err error) {
 	if value == nil {
 		return item, fmt.Errorf("queue item %s: %w", k, store.ErrNotFound)
 	}
-	if !decode(value, &item) {
+	if !decodeItem(value, &item) {
 		return store.QueueItem{}, corrupt("queue item", k)
 	}
 	item.Key = k
