@@ -125,14 +125,14 @@ func (d *demoRun) checkViews(list page) {
 	}
 	mail := "/mail/" + note[1]
 	d.outbox(mail+"?view=html").want(t, `src="`+mail+`/html"`)
-	html := d.outbox(mail + "/html").want(t, "/p/")
+	html := d.outbox(mail+"/html").want(t, "/p/")
 	if policy := html.header.Get("Content-Security-Policy"); !strings.Contains(policy, "sandbox") || !strings.Contains(policy, "default-src 'none'") {
 		t.Errorf("a mail may do too much: %s", policy)
 	}
 	d.outbox(mail+"?view=text").want(t, d.link())
 	d.outbox(mail+"?view=source").want(t, "X-Postern-Origin: v1 notification", "Content-Type: multipart/alternative")
 	d.outbox(mail+"?view=headers").want(t, "X-Postern-Origin: v1 notification").without(t, d.link())
-	eml := d.outbox(mail + "/message.eml").want(t, "X-Postern-Origin: v1 notification")
+	eml := d.outbox(mail+"/message.eml").want(t, "X-Postern-Origin: v1 notification")
 	if d := eml.header.Get("Content-Disposition"); !strings.HasPrefix(d, "attachment") {
 		t.Errorf("Content-Disposition: %s", d)
 	}

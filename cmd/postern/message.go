@@ -74,7 +74,10 @@ func printMessage(out io.Writer, m admin.MessageView) error {
 	if m.ReplyTo != "" {
 		fmt.Fprintf(w, "Answers\t%s\n", m.ReplyTo)
 	}
-	fmt.Fprintf(w, "Size\t%d octets\nOpen until\t%s\n", m.Size, when(m.Expires))
+	fmt.Fprintf(w, "Size\t%d octets\n", m.Size)
+	if !m.Expires.IsZero() {
+		fmt.Fprintf(w, "Open until\t%s\n", when(m.Expires))
+	}
 	for _, r := range m.Recipients {
 		fmt.Fprintf(w, "\nRecipient\t%s (%s)\n  decision\t%s, rule %s: %s\n  state\t%s since %s\n", r.To, r.Item, r.Action, r.Rule, r.Reason, r.State, when(r.Since))
 		if r.Ended != "" {

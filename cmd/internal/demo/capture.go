@@ -80,7 +80,8 @@ func (c *Capture) Await(ctx context.Context, want func(Mail) bool) (Mail, error)
 	}
 }
 
-func (c *Capture) add(m Mail) {
+// Add keeps a mail under the next number.
+func (c *Capture) Add(m Mail) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	m.N = c.next
@@ -133,7 +134,7 @@ func (s *session) Data(r io.Reader) (err error) {
 	if s.mail.Raw, err = io.ReadAll(r); err != nil {
 		return err
 	}
-	s.capture.add(s.mail)
+	s.capture.Add(s.mail)
 	return nil
 }
 
