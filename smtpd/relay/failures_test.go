@@ -31,11 +31,11 @@ func TestDoubleBounce(t *testing.T) {
 		t.Errorf("alarm from %q", got.from)
 	}
 	contains(t, got.body, "Auto-Submitted: auto-generated", "gone@example.org", "5.1.1", "About:  "+rcpt(id, 1).String())
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.doubles != 1 {
-		t.Errorf("%d double bounces counted", e.doubles)
-	}
+	e.await("one double bounce to be counted", func() bool {
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		return e.doubles == 1
+	})
 }
 
 func TestFailedAlarmIsOnlyLogged(t *testing.T) {
