@@ -147,13 +147,13 @@ func isEmptyLine(line []byte) bool {
 }
 
 // fieldName is the name of a field, or "" when the line is none. Blanks before the colon are the obsolete form that
-// many programs write (RFC 5322 §4.5).
+// many programs write (RFC 5322 §4.5); some read past a folding there, too.
 func fieldName(line []byte) string {
 	colon := bytes.IndexByte(line, ':')
 	if colon < 1 {
 		return ""
 	}
-	name := bytes.TrimRight(line[:colon], " \t")
+	name := bytes.TrimRight(line[:colon], " \t\r\n")
 	for _, c := range name {
 		if c <= ' ' || c > '~' {
 			return ""

@@ -34,6 +34,7 @@ func TestReadHeader(t *testing.T) {
 		{"folded", "A: 1\r\n 2\r\n\t3\r\nB:\r\n 4\r\n\r\n", "A: 1\r\n 2\r\n\t3\r\nB:\r\n 4\r\n\r\n", "A=1 2\t3|B=4"},
 		{"line of blanks is no end", "A: 1\r\n \r\nB: 2\r\n\r\n", "A: 1\r\n \r\nB: 2\r\n\r\n", "A=1|B=2"},
 		{"blank before the colon", "A : 1\r\nB\t:2\r\n\r\n", "A : 1\r\nB\t:2\r\n\r\n", "A=1|B=2"},
+		{"fold before the colon", "A\r\n : 1\r\nB\r\n\t\r\n : 2\r\n\r\n", "A\r\n : 1\r\nB\r\n\t\r\n : 2\r\n\r\n", "A=1|B=2"},
 		{"lines that are no fields", "From x Mon Jan  1 10:00:00\r\nA: 1\r\njunk\r\n more\r\n: 5\r\nB: 2\r\n\r\n", "From x Mon Jan  1 10:00:00\r\nA: 1\r\njunk\r\n more\r\n: 5\r\nB: 2\r\n\r\n", "A=1|B=2"},
 		{"first line folded", " x: 1\r\nA: 1\r\n\r\n", " x: 1\r\nA: 1\r\n\r\n", "A=1"},
 		{"8-bit name", "Ä: 1\r\nA: 1\r\n\r\n", "Ä: 1\r\nA: 1\r\n\r\n", "A=1"},
