@@ -44,6 +44,14 @@ type batch struct {
 	links    map[store.LinkID]store.Fetches
 	sessions map[store.SessionID]time.Time
 	events   []store.Event
+	saved    map[saving]bool
+}
+
+// saving is a download. Within one batch the same one counts once: whoever is signed in could fill the disk with them.
+type saving struct {
+	account store.AccountID
+	of      store.RcptKey
+	part    string
 }
 
 // NewRecorder makes a Recorder; nothing is written before Run.
@@ -105,7 +113,7 @@ func (r *Recorder) flush(ctx context.Context) {
 
 // collect empties the channel, but no more than it holds.
 func (r *Recorder) collect() (b batch, n int) {
-	b = batch{links: make(map[store.LinkID]store.Fetches), sessions: make(map[store.SessionID]time.Time)}
+	b = batch{links: make(map[store.LinkID]store.Fetches), sessions: make(map[store.SessionID]time.Time), saved: make(map[saving]bool)}
 	for ; n < recorderQueue; n++ {
 		select {
 		case x := <-r.notes:
@@ -129,6 +137,12 @@ func (b *batch) add(n note) {
 		b.links[n.link] = f
 	case !n.session.IsZero():
 		b.sessions[n.session] = at
+	case n.event.What == store.EventDownloaded:
+		x := saving{n.event.Account, store.RcptKey{Message: n.event.Message, N: n.event.N}, n.event.Facts["part"]}
+		if !b.saved[x] {
+			b.saved[x] = true
+			b.events = append(b.events, n.event)
+		}
 	default:
 		b.events = append(b.events, n.event)
 	}

@@ -78,3 +78,23 @@ func TestRecorderWritesOnceASecondAndNeverBlocks(t *testing.T) {
 		}
 	})
 }
+
+// A download repeated within a second is one line of the history, so that nobody who is signed in fills the disk.
+func TestRecorderMergesDownloads(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := newEnv(t)
+		s := e.deliver(letter{to: []store.Address{bob}})[0]
+		who := e.person(bob, store.Confirmed)
+		stop := run(t, e.rec.Run)
+		for range 500 {
+			e.Downloaded(who, s.key, "1.2")
+			e.Downloaded(who, s.key, "eml")
+		}
+		time.Sleep(1500 * time.Millisecond)
+		e.Downloaded(who, s.key, "eml")
+		stop()
+		if got := e.events(s.key.Message); len(got) != 3 {
+			t.Errorf("%d events for two files in one second and one in the next", len(got))
+		}
+	})
+}
