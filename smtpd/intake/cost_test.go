@@ -42,15 +42,16 @@ func TestI8ExcerptsAreShort(t *testing.T) {
 	long := strings.Repeat("Very Long ", 30_000)
 	raw := "From: alice@example.org\r\nTo: " + strings.Join(many(20_000), ", ") + "\r\nSubject: [secure] " + long + "\r\n\r\nHello\r\n"
 	g.take(envelope("alice@example.org", many(3)...), raw)
-	for _, e := range g.excerpts {
+	for _, n := range g.notices {
+		e := n.Original
 		for field, text := range map[string]string{"From": e.From, "To": e.To, "Subject": e.Subject} {
 			if text == "" || len(text) > 3000 {
 				t.Errorf("%d octets of %s", len(text), field)
 			}
 		}
 	}
-	if len(g.excerpts) != 3 {
-		t.Errorf("%d excerpts", len(g.excerpts))
+	if len(g.notices) != 3 {
+		t.Errorf("%d notifications", len(g.notices))
 	}
 }
 

@@ -45,7 +45,7 @@ func TestReportOfRefusedSharesOfAFlaggedMail(t *testing.T) {
 			if tc.secret != (got.Excerpt != nil) || tc.secret == (got.Header != nil) {
 				t.Errorf("returned: header %q, excerpt %+v", got.Header, got.Excerpt)
 			}
-			for _, item := range g.queue() {
+			for _, item := range g.bed.Queue() {
 				if item.Kind == store.KindRelay && internal(item.To.Address.Domain) && item.NeedTLS != tc.secret {
 					t.Errorf("to %s: need of TLS is %v", item.To.Address, item.NeedTLS)
 				}
@@ -72,7 +72,7 @@ func TestI2RefusedShareIsInTheHistory(t *testing.T) {
 				t.Errorf("history %q, want %q", rows, want)
 			}
 			reports := 0
-			for _, item := range g.queue() {
+			for _, item := range g.bed.Queue() {
 				if item.Kind == store.KindDSN {
 					reports++
 				}

@@ -3,26 +3,16 @@ package intake
 import (
 	"context"
 	"errors"
-	"io"
-	"log/slog"
-	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
-	"postern/smtpd/policy"
 	"postern/store"
-	"postern/store/blob"
-	"postern/store/bolt"
-	"postern/store/outbox"
 	"postern/store/seal"
 )
 
-// replier is an account that may answer a message, and the intake that takes the answer.
+// replier is an account that may answer a message.
 type replier struct {
-	t       *testing.T
-	in      *Intake
-	db      store.Store
+	*gate
 	account store.Account
 	share   store.RcptKey
 	fk      seal.FileKey
@@ -30,32 +20,9 @@ type replier struct {
 
 func newReplier(t *testing.T) *replier {
 	t.Helper()
-	dir := t.TempDir()
-	db, err := bolt.Open(bolt.Config{Dir: dir, Blobs: blob.In(filepath.Join(dir, "blobs")), Now: time.Now})
-	must(t, err)
-	t.Cleanup(func() { db.Close() })
-	keys, err := seal.CreateServerKeys(filepath.Join(dir, "keys", "server.key"))
-	must(t, err)
-	ring, err := seal.OpenRing(filepath.Join(dir, "keys"), time.Now)
-	must(t, err)
-	t.Cleanup(func() { ring.Close() })
-	internal := func(d string) bool { return d == "example.org" }
-	rules, err := policy.Compile(policy.Config{Internal: internal})
-	must(t, err)
-	r := &replier{t: t, db: db, in: New(Config{
-		Store: db, Policy: rules, Keys: keys, Ring: ring, Outbox: outbox.New(outbox.Config{Ring: ring}), Internal: internal,
-		Host: "gw.example.org", ExpireAfter: time.Hour, GiveUp: time.Hour, ThreadMemory: time.Hour,
-		LogAddress: store.Address.String, Log: slog.New(slog.DiscardHandler), Now: time.Now,
-	})}
+	r := &replier{gate: newGate(t)}
 	r.plant()
 	return r
-}
-
-func must(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
 }
 
 // plant makes an account and a message that it has opened.
@@ -70,14 +37,9 @@ func (r *replier) plant() {
 	m := store.Message{ID: id, At: now, Card: []byte("card"), Flagged: true, Expires: now.Add(time.Hour), Refs: 1}
 	rcpt := store.Recipient{Key: r.share, Address: bob, Account: r.account.ID, Action: store.ActionSeal, State: store.StateOpened,
 		Since: now, Opened: now, Expires: m.Expires}
-	r.update(func(tx store.Tx) error {
+	r.bed.Update(func(tx store.Tx) error {
 		return errors.Join(tx.Accounts().Create(r.account), tx.Messages().Create(m, []store.Recipient{rcpt}), tx.Bodies().Put(id, []byte("body")))
 	})
-}
-
-func (r *replier) update(f func(store.Tx) error) {
-	r.t.Helper()
-	must(r.t, r.db.Update(context.Background(), f))
 }
 
 // reply sends an answer; meanwhile runs while its body is on its way.
@@ -87,24 +49,12 @@ func (r *replier) reply(meanwhile func()) (store.Receipt, error) {
 	env := store.Envelope{ID: store.NewMessageID(now), At: now, From: &site, Rcpts: []store.Rcpt{{Address: alice}},
 		Client: store.Client{Class: store.ClientSite}, Author: r.account.ID, Parent: r.share}
 	head := "From: securemail@example.org\r\nTo: alice@example.org\r\nSubject: Re: x\r\nMessage-ID: <reply@example.org>\r\n\r\n"
-	return r.in.AcceptReply(context.Background(), env, r.fk, io.MultiReader(strings.NewReader(head), &during{f: meanwhile}))
-}
-
-// during calls f at its first read.
-type during struct{ f func() }
-
-func (d *during) Read(p []byte) (int, error) {
-	if d.f != nil {
-		d.f()
-		d.f = nil
-		return copy(p, "Thank you.\r\n"), nil
-	}
-	return 0, io.EOF
+	return r.AcceptReply(context.Background(), env, r.fk, slowly(head+"Thank you.\r\n", meanwhile))
 }
 
 func (r *replier) sent() (list []store.Message) {
 	r.t.Helper()
-	must(r.t, r.db.View(context.Background(), func(tx store.Tx) (err error) {
+	must(r.t, r.Store.View(context.Background(), func(tx store.Tx) (err error) {
 		list, _, err = tx.Messages().Sent(r.account.ID, "", 10)
 		return err
 	}))
@@ -121,7 +71,7 @@ func TestP5ReplyIsTaken(t *testing.T) {
 	if len(list) != 1 || len(list[0].Grants) != 2 || list[0].Refs != 2 || list[0].Parent != r.share {
 		t.Fatalf("copies: %+v", list)
 	}
-	must(t, r.db.View(t.Context(), func(tx store.Tx) error {
+	must(t, r.Store.View(t.Context(), func(tx store.Tx) error {
 		share, err := tx.Messages().Recipient(r.share)
 		events, _, eventsErr := tx.Audit().OfMessage(r.share.Message, "", 10)
 		if !share.Replied.Equal(list[0].At) {
@@ -153,7 +103,7 @@ func TestK12ReplyEndsWithWhatItAnswers(t *testing.T) {
 			t.Parallel()
 			r := newReplier(t)
 			_, err := r.reply(func() {
-				r.update(func(tx store.Tx) error {
+				r.bed.Update(func(tx store.Tx) error {
 					a, errA := tx.Accounts().Get(r.account.ID)
 					s, errS := tx.Messages().Recipient(r.share)
 					change(tx, &a, &s)
