@@ -144,6 +144,30 @@ func TestK13KnownBrowserIsCountedApart(t *testing.T) {
 	})
 }
 
+// Whoever registered first with a forwarded link, and was disowned, has a cookie of that registration: it must not make
+// him one of the owner's browsers, whose attempts he could then hold up.
+func TestK13DisownedBrowserIsAStranger(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := newEnv(t)
+		secret, _ := e.sealed(bob)
+		intruder := e.register(secret)
+		must(t, e.DisownWelcome(t.Context(), e.welcome()))
+		time.Sleep(time.Hour)
+		owner := e.register(secret)
+		time.Sleep(time.Hour)
+		in := login("bob@mail.example", wrong)
+		in.Client.Known = intruder.Known
+		for range 5 {
+			e.SignIn(t.Context(), in)
+		}
+		in = login("bob@mail.example", password)
+		in.Client.Known = owner.Known
+		if _, err := e.SignIn(t.Context(), in); err != nil {
+			t.Errorf("the owner's browser after the intruder's guesses: %v", err)
+		}
+	})
+}
+
 func TestK13TenAttemptsAMinute(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := newEnv(t, func(c *account.Config) { c.PerMinute = 3 })
