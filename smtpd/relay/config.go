@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/netip"
+	"slices"
 	"time"
 
 	"postern/smtpd/dsn"
@@ -208,3 +209,6 @@ func (c Config) backoff(n int) time.Duration {
 	step := c.Backoff[min(max(n, 1), len(c.Backoff))-1]
 	return time.Duration(float64(step) * (0.9 + 0.2*c.Jitter()))
 }
+
+// longestWait is more than what an item ever waits for its next attempt.
+func (c Config) longestWait() time.Duration { return 2 * max(slices.Max(c.Backoff), c.Limits.Lease) }

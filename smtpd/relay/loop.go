@@ -162,11 +162,32 @@ func (r *Runner) lookAround(ctx context.Context) {
 	}
 	r.looked = now
 	r.jobs.Go(func() {
-		err := r.eachPage(ctx, func(found []store.Destination) { r.tell(func() { r.wakeThese(found) }) })
+		err := r.eachPage(ctx, func(found []store.Destination) {
+			r.bringNear(ctx, found)
+			r.tell(func() { r.wakeThese(found) })
+		})
 		if err != nil && ctx.Err() == nil {
 			r.cfg.Log.ErrorContext(ctx, "queue not read", "event", "claim", "error", err)
 		}
 	})
+}
+
+// bringNear makes domains due that nothing would be tried of for longer than the retry table waits: their items were
+// written while the clock was ahead.
+func (r *Runner) bringNear(ctx context.Context, found []store.Destination) {
+	farthest := r.cfg.Now().Add(r.cfg.longestWait())
+	for _, d := range found {
+		if !d.Due.After(farthest) {
+			continue
+		}
+		n, err := r.makeDue(ctx, d.Domain)
+		if err != nil {
+			r.cfg.Log.ErrorContext(ctx, "items not brought near", "event", "clock", "domain", d.Domain, "error", err)
+			continue
+		}
+		r.cfg.Log.WarnContext(ctx, "items were due too far ahead: has the clock been set back?", "event", "clock", "domain", d.Domain,
+			"due", d.Due, "items", n)
+	}
 }
 
 // untilNext is when there is something to do again.

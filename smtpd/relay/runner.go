@@ -91,7 +91,10 @@ func (r *Runner) begin(ctx context.Context) error {
 	if n > 0 {
 		r.cfg.Log.InfoContext(ctx, "queue recovered", "event", "start", "items", n)
 	}
-	return r.eachPage(ctx, func(found []store.Destination) { r.wakeThese(found) })
+	return r.eachPage(ctx, func(found []store.Destination) {
+		r.bringNear(ctx, found)
+		r.wakeThese(found)
+	})
 }
 
 // eachPage walks through the domains that wait.
