@@ -22,13 +22,22 @@ type page struct {
 	User      string // address of who is signed in; empty: nobody
 	Here      string // entry of the navigation: inbox, sent, help
 	Unread    int
-	Wrong     bool // something entered was refused: the title says so
-	Paper     bool // a page to print: no script, no forms
+	Wrong     bool   // something entered was refused: the title says so
+	Paper     bool   // a page to print: no script, no forms
+	Kept      string // what was written in a form that could not be taken; pages that stand for its answer show it
+}
+
+type keptText struct{}
+
+// keeping lets every page of a request show what was written in its form.
+func keeping(ctx context.Context, text string) context.Context {
+	return context.WithValue(ctx, keptText{}, text)
 }
 
 func (s *Site) page(r *http.Request, who account.Signed) page {
 	p := page{Site: s.words, Lang: s.Catalogue.Language(web.Lang(r.Context())), Languages: s.Catalogue.Languages(),
 		Path: r.URL.Path}
+	p.Kept, _ = r.Context().Value(keptText{}).(string)
 	if !who.Account.ID.IsZero() {
 		p.User = who.Account.Address.String()
 	}

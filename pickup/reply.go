@@ -30,6 +30,7 @@ type replyPage struct {
 
 	Text     string
 	Quote    bool
+	Again    bool // signed in anew, with a text that was written before
 	NoText   bool
 	TextLong bool
 	Problem  string // with the files: many, large, broken
@@ -67,9 +68,33 @@ func (s *Site) replyPage(w http.ResponseWriter, r *http.Request, who account.Sig
 	return s.show(w, r, http.StatusOK, "reply", p)
 }
 
-// reply sends an answer. The form is read once, while it arrives; whatever is refused comes back with the text still
-// in it.
-func (s *Site) reply(w http.ResponseWriter, r *http.Request, who account.Signed) error {
+// reply sends an answer. The form is read once, while it arrives. Whatever becomes of it, what was written is on the
+// page that comes back: a session that ended meanwhile, a message that expired, trouble of ours.
+func (s *Site) reply(w http.ResponseWriter, r *http.Request) error {
+	w = web.Slide(w, r)
+	u, problem := newUpload(r, s.Limits)
+	if u == nil {
+		return problem
+	}
+	w = &afterUpload{w, u}
+	r = r.WithContext(keeping(r.Context(), u.text))
+	if err := s.answer(w, r, u, problem); err != nil {
+		s.failWith(w, r, err)
+	}
+	return nil
+}
+
+// answer sends the reply for who is signed in. problem is what was wrong with the form.
+func (s *Site) answer(w http.ResponseWriter, r *http.Request, u *upload, problem error) error {
+	who, err := s.who(r)
+	switch {
+	case err != nil:
+		return err
+	case !isSigned(who) && s.byConsole(r):
+		return errConsole
+	case !isSigned(who):
+		return s.answerSignedOut(w, r, u)
+	}
 	o, done, err := s.view(w, r, who)
 	if done || err != nil {
 		return err
@@ -79,32 +104,58 @@ func (s *Site) reply(w http.ResponseWriter, r *http.Request, who account.Signed)
 	if !may {
 		return errRefused
 	}
-	w = web.Slide(w, r)
-	u, err := newUpload(r, s.Limits)
-	if u == nil {
-		return err
-	}
-	defer u.finish()
-	p.Text, p.Quote = u.text, u.quote
-	if err == nil && strings.TrimSpace(u.text) == "" {
+	p.Text, p.Quote = u.text, u.fields["quote"] != ""
+	if problem == nil && strings.TrimSpace(u.text) == "" {
 		p.NoText, p.Wrong = true, true
-		u.finish()
 		return s.show(w, r, http.StatusUnprocessableEntity, "reply", p)
 	}
 	var receipt store.Receipt
-	if err == nil {
-		receipt, err = s.sendReply(r, who, o, u)
+	if problem == nil {
+		receipt, problem = s.sendReply(r, who, o, u)
 	}
-	if err != nil {
-		u.finish()
-		return s.notSent(w, r, p, err)
+	if problem != nil {
+		return s.notSent(w, r, u, p, problem)
 	}
 	return redirect(w, r, "/sent/"+receipt.ID.String()+"?new=1")
 }
 
+// answerSignedOut lets somebody sign in again whose session ended while the reply was written. The text stands on the
+// page and comes back with the form; nothing of it is kept here.
+func (s *Site) answerSignedOut(w http.ResponseWriter, r *http.Request, u *upload) error {
+	p := signInPage{page: s.page(r, account.Signed{}), Action: r.URL.Path, Hidden: map[string]string{}, Button: s.say(r, "Sign in"),
+		Writing: true}
+	p.Path = ""
+	if quote := u.fields["quote"]; quote != "" {
+		p.Hidden["quote"] = quote
+	}
+	if _, tried := u.fields["password"]; !tried {
+		return s.show(w, r, http.StatusForbidden, "sign-in", p)
+	}
+	who, err := s.Accounts.SignIn(r.Context(), account.Login{Address: u.fields["email"], Password: u.fields["password"],
+		Keep: s.keep(u.fields), Client: s.client(r)})
+	if errors.Is(err, account.ErrSignIn) {
+		return s.showSignInError(w, r, p, u.fields["email"])
+	}
+	if err != nil {
+		return err
+	}
+	s.setCookies(w, who)
+	o, done, err := s.view(w, r, who)
+	if done || err != nil {
+		return err
+	}
+	defer o.Close()
+	form, may := s.replyForm(r, who, o)
+	if !may {
+		return errRefused
+	}
+	form.Text, form.Quote, form.Again = u.text, u.fields["quote"] != "", true
+	return s.show(w, r, http.StatusOK, "reply", form)
+}
+
 func (s *Site) sendReply(r *http.Request, who account.Signed, o *message.Opened, u *upload) (store.Receipt, error) {
 	text := u.text
-	if u.quote {
+	if u.fields["quote"] != "" {
 		quoted, err := s.quotation(r, o)
 		if err != nil {
 			return store.Receipt{}, err
@@ -141,7 +192,7 @@ func (s *Site) quotation(r *http.Request, o *message.Opened) (string, error) {
 }
 
 // notSent shows the form again with what was wrong.
-func (s *Site) notSent(w http.ResponseWriter, r *http.Request, p replyPage, err error) error {
+func (s *Site) notSent(w http.ResponseWriter, r *http.Request, u *upload, p replyPage, err error) error {
 	status, refusal := http.StatusUnprocessableEntity, new(store.ReplyError)
 	p.Wrong = true
 	switch {
@@ -156,7 +207,7 @@ func (s *Site) notSent(w http.ResponseWriter, r *http.Request, p replyPage, err 
 	case errors.Is(err, message.ErrNoReply):
 		p.Reason = s.say(r, "The sender of this message cannot get a reply from here.")
 	case errors.Is(err, account.ErrNoSession):
-		return redirect(w, r, signInFor(r))
+		return s.answerSignedOut(w, r, u)
 	case errors.As(err, &refusal) && !refusal.Temporary():
 		p.Reason = refusal.Text
 	case errors.As(err, &refusal):

@@ -20,6 +20,7 @@ type signInPage struct {
 	Asked     bool // a page asked for the sign-in
 	SignedOut bool
 	Welcome   bool // to answer the welcome mail
+	Writing   bool // the session ended while a reply was written, which Kept holds
 	Facts     facts
 }
 

@@ -157,7 +157,7 @@ func (s *Site) Handler() http.Handler {
 	mux.Handle("GET /m/{id}/message.eml", s.signed(s.messageRaw))
 	mux.Handle("POST /m/{id}/open", s.signed(s.open))
 	mux.Handle("GET /m/{id}/reply", s.signed(s.replyPage))
-	mux.Handle("POST /m/{id}/reply", web.Limit(s.uploadLimit(), s.signed(s.reply)))
+	mux.Handle("POST /m/{id}/reply", web.Limit(s.uploadLimit(), s.handle(s.reply)))
 
 	return s.stack.Wrap(s.otherwise(mux))
 }

@@ -5,8 +5,10 @@ import (
 	"io"
 	"mime/multipart"
 	"net/http"
+	"slices"
 	"unicode/utf8"
 
+	"postern/pickup/account"
 	"postern/store/mail"
 )
 
@@ -18,17 +20,17 @@ var (
 	errBroken   = errors.New("the form broke off")
 )
 
-// maxField is how long the value of a small field of an upload may be.
-const maxField = 256
+// maxField is how many octets the value of a small field of an upload may have: a password of the longest kind.
+const maxField = 4 * account.MaxPassword
 
-// upload reads a reply's form as it arrives. The text comes first, then the tick, then the files, which are handed on
-// one after the other and kept nowhere (I1): not in memory, not on disk.
+// upload reads a reply's form as it arrives. The text comes first, then the small fields, then the files, which are
+// handed on one after the other and kept nowhere (I1): not in memory, not on disk.
 type upload struct {
 	limits  Limits
 	form    *multipart.Reader
 	text    string
-	quote   bool
-	pending *multipart.Part // first file, reached while looking for fields
+	fields  map[string]string // the tick, and what somebody types who has to sign in again
+	pending *multipart.Part   // first file, reached while looking for fields
 	files   int
 	octets  int64
 	drain   io.Reader // the request's body
@@ -40,7 +42,7 @@ func newUpload(r *http.Request, limits Limits) (*upload, error) {
 	if err != nil {
 		return nil, errInvalid
 	}
-	u := &upload{limits: limits, form: form, drain: r.Body}
+	u := &upload{limits: limits, form: form, fields: map[string]string{}, drain: r.Body}
 	seen := map[string]bool{}
 	for {
 		part, err := form.NextPart()
@@ -74,7 +76,7 @@ func (u *upload) field(name string, part io.Reader) error {
 	switch {
 	case err != nil:
 		return partError(err)
-	case name != "text" && name != "quote":
+	case !slices.Contains([]string{"text", "quote", "email", "password", "keep"}, name):
 		return errInvalid
 	case !utf8.Valid(value):
 		return errInvalid
@@ -86,7 +88,7 @@ func (u *upload) field(name string, part io.Reader) error {
 	case name == "text":
 		u.text = string(value)
 	default:
-		u.quote = len(value) > 0
+		u.fields[name] = string(value)
 	}
 	return nil
 }
@@ -157,6 +159,19 @@ func (f *fileReader) Read(p []byte) (int, error) {
 // finish reads what is left of the form, so that the browser gets to see the answer: it listens only after it has sent
 // everything. The route's limit bounds that.
 func (u *upload) finish() { _, _ = io.Copy(io.Discard, u.drain) }
+
+// afterUpload finishes an upload before the answer begins.
+type afterUpload struct {
+	http.ResponseWriter
+	u *upload
+}
+
+func (w *afterUpload) WriteHeader(status int) {
+	w.u.finish()
+	w.ResponseWriter.WriteHeader(status)
+}
+
+func (w *afterUpload) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 // uploadLimit bounds a reply's request: what is allowed, room for the form around it, and as much again, so that a form
 // that is only somewhat too large still gets its page.
