@@ -1,28 +1,22 @@
 package admin_test
 
 import (
-	"context"
 	"errors"
-	"log/slog"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"postern/cmd/testbed"
 	"postern/pickup/admin"
 	"postern/store"
-	"postern/store/blob"
-	"postern/store/bolt"
 	"postern/store/seal"
 )
 
 // vault is a store that holds a value of every kind that lies under the server key (KEYS K3).
 type vault struct {
-	t    *testing.T
-	dir  string
-	db   store.Store
-	keys *seal.ServerKeys
 	*admin.Service
+	bed *testbed.Bed
 
 	message store.MessageID
 	account store.AccountID
@@ -30,47 +24,35 @@ type vault struct {
 	mac     seal.MACKey
 }
 
-func must(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
 // newVault fills a store. first is the number of the message's only recipient: it is not 1 where the first one of the
 // envelope was refused.
 func newVault(t *testing.T, first uint32) *vault {
 	t.Helper()
-	v := &vault{t: t, dir: t.TempDir()}
+	v := &vault{bed: testbed.New(t, time.Now)}
 	var err error
-	v.db, err = bolt.Open(bolt.Config{Dir: v.dir, Blobs: blob.In(filepath.Join(v.dir, "blobs")), Now: time.Now})
+	v.mac, err = seal.LoadMACKey(t.Context(), v.bed.Store, v.bed.Keys, "threads")
 	must(t, err)
-	t.Cleanup(func() { v.db.Close() })
-	v.keys, err = seal.CreateServerKeys(filepath.Join(v.dir, "keys", "server.key"))
-	must(t, err)
-	v.mac, err = seal.LoadMACKey(t.Context(), v.db, v.keys, "threads")
-	must(t, err)
-	v.Service = admin.New(admin.Config{Store: v.db, Keys: v.keys, Threads: v.mac, Log: slog.New(slog.DiscardHandler), Now: time.Now})
+	v.Service = admin.New(admin.Config{Store: v.bed.Store, Keys: v.bed.Keys, Threads: v.mac, Log: v.bed.Logger(), Now: time.Now})
 	v.fill(first)
 	return v
 }
 
 func (v *vault) fill(first uint32) {
-	now, k := time.Now(), v.keys
+	now, k := time.Now(), v.Keys
 	v.message, v.account = store.NewMessageID(now), store.AccountID{1}
 	key := store.RcptKey{Message: v.message, N: first}
 	old, current, link := seal.NewSeed(), seal.NewSeed(), seal.NewSecret()
 	box, err := k.SealBox("Blue lantern 42", v.account, current)
-	must(v.t, err)
+	must(v.bed.T, err)
 	earlier := store.KeyVersion{ID: seal.PublicKeyID(old.Public()), Public: old.Public(), State: store.KeyChained, To: box.ID}
 	earlier.Chain, err = k.SealChain(box.Public, v.account, box.ID, earlier.ID, old)
-	must(v.t, err)
+	must(v.bed.T, err)
 	own, err := k.GrantAccount(box.Public, v.message, seal.FileKey{1})
-	must(v.t, err)
+	must(v.bed.T, err)
 	bob := store.Address{Local: "bob", Domain: "mail.example"}
 	token := seal.NewSessionToken()
 	v.session = token.ID()
-	v.update(func(tx store.Tx) error {
+	v.bed.Update(func(tx store.Tx) error {
 		return errors.Join(
 			tx.Accounts().Create(store.Account{ID: v.account, Address: bob, Status: store.StatusActive, Registered: true,
 				Keys: []store.KeyVersion{earlier, box}, Reminder: k.SealReminder(v.account, "lamp")}),
@@ -84,23 +66,18 @@ func (v *vault) fill(first uint32) {
 	})
 }
 
-func (v *vault) update(f func(store.Tx) error) {
-	v.t.Helper()
-	must(v.t, v.db.Update(context.Background(), f))
-}
-
 // sealed lists the key of every value under the server layer, by a name.
 func (v *vault) sealed() map[string]store.KeyID {
-	v.t.Helper()
+	v.bed.T.Helper()
 	all := map[string]store.KeyID{}
 	note := func(name string, value []byte) {
 		id, ok := seal.KeyOf(value)
 		if !ok {
-			v.t.Errorf("%s is not sealed", name)
+			v.bed.T.Errorf("%s is not sealed", name)
 		}
 		all[name] = id
 	}
-	must(v.t, v.db.View(context.Background(), func(tx store.Tx) error {
+	v.bed.View(func(tx store.Tx) error {
 		m, err1 := tx.Messages().Get(v.message)
 		rcpts, _, err2 := tx.Messages().Recipients(v.message, "", 10)
 		a, err3 := tx.Accounts().Get(v.account)
@@ -121,7 +98,7 @@ func (v *vault) sealed() map[string]store.KeyID {
 		note("session", ses.Sealed)
 		note("MAC key", mac)
 		return errors.Join(err1, err2, err3, err4, err5)
-	}))
+	})
 	return all
 }
 
@@ -132,7 +109,7 @@ func TestK3RotationLeavesNothingUnderTheOldKey(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			v := newVault(t, first)
-			old := v.keys.Current()
+			old := v.Keys.Current()
 			if err := v.KeyRetire(t.Context(), admin.Socket, old); err == nil {
 				t.Error("the key that seals was retired")
 			}
@@ -155,36 +132,36 @@ func TestK3RotationLeavesNothingUnderTheOldKey(t *testing.T) {
 
 // reopen reads with what is left of the key file.
 func (v *vault) reopen() {
-	v.t.Helper()
-	keys, err := seal.OpenServerKeys(filepath.Join(v.dir, "keys", "server.key"))
-	must(v.t, err)
-	if mac, err := seal.LoadMACKey(v.t.Context(), v.db, keys, "threads"); err != nil || mac != v.mac {
-		v.t.Errorf("MAC key: changed %v, %v", mac != v.mac, err)
+	v.bed.T.Helper()
+	keys, err := seal.OpenServerKeys(filepath.Join(v.bed.Dir, "keys", "server.key"))
+	must(v.bed.T, err)
+	if mac, err := seal.LoadMACKey(v.bed.T.Context(), v.Store, keys, "threads"); err != nil || mac != v.mac {
+		v.bed.T.Errorf("MAC key: changed %v, %v", mac != v.mac, err)
 	}
-	must(v.t, v.db.View(v.t.Context(), func(tx store.Tx) error {
+	v.bed.View(func(tx store.Tx) error {
 		m, err1 := tx.Messages().Get(v.message)
 		a, err2 := tx.Accounts().Get(v.account)
 		if id, err := keys.OpenMessageID(m.ID, m.MsgID); err != nil || id != "<a@example.org>" {
-			v.t.Errorf("Message-ID: %v", err)
+			v.bed.T.Errorf("Message-ID: %v", err)
 		}
 		if text, err := keys.OpenReminder(a.ID, a.Reminder); err != nil || text != "lamp" {
-			v.t.Errorf("reminder: %v", err)
+			v.bed.T.Errorf("reminder: %v", err)
 		}
 		if _, err := keys.OpenBox("Blue lantern 42", a.ID, a.Keys[1]); err != nil {
-			v.t.Errorf("box: %v", err)
+			v.bed.T.Errorf("box: %v", err)
 		}
 		return errors.Join(err1, err2)
-	}))
+	})
 }
 
 // A key that a row still names is not destroyed.
 func TestK3KeyInUseIsNotRetired(t *testing.T) {
 	t.Parallel()
 	v := newVault(t, 2)
-	old := v.keys.Current()
-	id, err := v.keys.Add()
+	old := v.Keys.Current()
+	id, err := v.Keys.Add()
 	must(t, err)
-	must(t, v.keys.Promote(id))
+	must(t, v.Keys.Promote(id))
 	if err := v.KeyRetire(t.Context(), admin.Socket, old); err == nil || !strings.Contains(err.Error(), "rows name key") {
 		t.Errorf("retired: %v", err)
 	}

@@ -1,9 +1,11 @@
 package admin
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -107,18 +109,39 @@ func (s *Service) findID(tx store.Tx, id store.MessageID) ([]store.MessageID, er
 	return []store.MessageID{id}, err
 }
 
+// byAddress finds the newest messages to or from an address.
 func byAddress(tx store.Tx, k store.AddressKey) (ids []store.MessageID, err error) {
-	seen := map[store.MessageID]bool{}
 	for _, f := range []store.Filter{{Rcpt: k}, {Sender: k}} {
-		rows, _, err := tx.Messages().List(f, "", maxFound)
+		found, err := newest(tx, f)
+		if err != nil {
+			return nil, err
+		}
+		ids = append(ids, found...)
+	}
+	slices.SortFunc(ids, func(a, b store.MessageID) int { return bytes.Compare(b[:], a[:]) })
+	ids = slices.Compact(ids)
+	return ids[:min(len(ids), maxFound)], nil
+}
+
+// newest finds the first messages of a list. One with many recipients fills pages by itself, and pages may be short.
+func newest(tx store.Tx, f store.Filter) (ids []store.MessageID, err error) {
+	const maxPages = 100
+	c := store.Cursor("")
+	for range maxPages {
+		rows, next, err := tx.Messages().List(f, c, pageSize)
 		if err != nil {
 			return nil, err
 		}
 		for _, r := range rows {
-			if !seen[r.Key.Message] && len(ids) < maxFound {
-				seen[r.Key.Message] = true
-				ids = append(ids, r.Key.Message)
+			if n := len(ids); n > 0 && ids[n-1] == r.Key.Message {
+				continue
 			}
+			if ids = append(ids, r.Key.Message); len(ids) == maxFound {
+				return ids, nil
+			}
+		}
+		if c = next; c == "" {
+			break
 		}
 	}
 	return ids, nil

@@ -2,6 +2,7 @@ package admin
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"postern/store"
@@ -35,7 +36,7 @@ func (s *Service) PolicyExplain(ctx context.Context, a Actor, d DryRun) ([]Verdi
 		env.Rcpts = append(env.Rcpts, store.Rcpt{Address: addr})
 	}
 	if len(env.Rcpts) == 0 {
-		return nil, fmt.Errorf("the message names no recipient; give one with --to")
+		return nil, errors.New("the message names no recipient; give one with --to")
 	}
 	return s.Explain.Explain(ctx, env, d.Header)
 }

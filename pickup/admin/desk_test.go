@@ -1,0 +1,374 @@
+package admin_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"postern/cmd/testbed"
+	"postern/pickup/admin"
+	"postern/pickup/message"
+	"postern/store"
+	"postern/store/seal"
+)
+
+var (
+	must    = testbed.Must
+	start   = time.Date(2026, 6, 9, 9, 42, 0, 0, time.UTC)
+	alice   = store.Address{Local: "alice", Domain: "example.org"}
+	bob     = store.Address{Local: "bob", Domain: "mail.example"}
+	threads = seal.MACKey{2}
+)
+
+// desk is the service on a real store; what it hands on is noted.
+type desk struct {
+	*admin.Service
+	bed   *testbed.Bed
+	calls []string
+	fail  error // what runner, users and messages answer
+	id    uint32
+	down  time.Time // until when the next hop counts as down
+}
+
+func newDesk(t *testing.T) *desk {
+	t.Helper()
+	d := &desk{bed: testbed.New(t, func() time.Time { return start })}
+	d.Service = admin.New(admin.Config{Store: d.bed.Store, Keys: d.bed.Keys, Threads: threads, Messages: d, Users: d, Runner: d, Explain: d,
+		Log: d.bed.Logger(), Now: d.bed.Now})
+	return d
+}
+
+func (d *desk) note(format string, args ...any) error {
+	d.calls = append(d.calls, fmt.Sprintf(format, args...))
+	return d.fail
+}
+
+func (d *desk) Recall(_ context.Context, by message.Actor, k store.RcptKey) error {
+	return d.note("recall %d by %s", k.N, by.Name)
+}
+
+func (d *desk) RecallAll(_ context.Context, by message.Actor, _ store.MessageID) error {
+	return d.note("recall all by %s", by.Name)
+}
+
+func (d *desk) Disable(_ context.Context, by string, _ store.AccountID) error {
+	return d.note("disable by %s", by)
+}
+
+func (d *desk) Enable(_ context.Context, by string, _ store.AccountID) error {
+	return d.note("enable by %s", by)
+}
+
+func (d *desk) Flush(domain string) { d.note("flush %s", domain) }
+
+func (d *desk) Down(string) time.Time { return d.down }
+
+func (d *desk) Drop(_ context.Context, k store.RcptKey, reason string) error {
+	return d.note("drop %d: %s", k.N, reason)
+}
+
+func (d *desk) Explain(_ context.Context, env store.Envelope, header []byte) ([]admin.Verdict, error) {
+	return []admin.Verdict{{To: env.Rcpts[0].Address.String()}}, d.note("explain %s", header)
+}
+
+// mail stores a message from alice to so many recipients, a minute after the last, and queues it.
+func (d *desk) mail(rcpts int, to store.Address) store.Message {
+	d.bed.T.Helper()
+	d.id++
+	at := start.Add(time.Duration(d.id) * time.Minute)
+	m := store.Message{ID: store.NewMessageID(at), At: at, From: &alice, Author: &alice, Client: store.Client{IP: "192.0.2.1"}, Refs: rcpts,
+		Thread: threads.Thread(fmt.Sprintf("<m%d@example.org>", d.id))}
+	var rows []store.Recipient
+	var items []store.QueueItem
+	for n := range uint32(rcpts) {
+		k := store.RcptKey{Message: m.ID, N: n + 1}
+		rows = append(rows, store.Recipient{Key: k, Address: to, Sender: alice, Action: store.ActionSeal, Rule: "tag", Reason: "It carries the tag.",
+			State: store.StateQueued, Since: at, Expires: at.Add(time.Hour)})
+		items = append(items, store.QueueItem{Key: k, Kind: store.KindNotification, Domain: to.Domain, From: &alice, To: store.Rcpt{Address: to},
+			KeyID: "key", Arrived: at, Due: at.Add(time.Hour), GiveUp: at.Add(2 * time.Hour)})
+	}
+	d.bed.Update(func(tx store.Tx) error {
+		err := tx.Messages().Create(m, rows)
+		for _, i := range items {
+			err = errors.Join(err, tx.Queue().Put(i))
+		}
+		return errors.Join(err, tx.Audit().Add(store.Event{ID: store.NewEventID(at), What: store.EventAccepted, Message: m.ID, Actor: "system"}))
+	})
+	return m
+}
+
+// TestA7RolesAreHeld: who may do what, for every method.
+func TestA7RolesAreHeld(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	m := d.mail(1, bob)
+	d.bed.Person(bob, store.Confirmed)
+	k := store.RcptKey{Message: m.ID, N: 1}
+	ctx := t.Context()
+	methods := map[string]struct {
+		call func(admin.Actor) error
+		may  []admin.Role
+	}{
+		"QueueList":     {func(a admin.Actor) error { _, err := d.QueueList(ctx, a, "", ""); return err }, everybody()},
+		"QueueShow":     {func(a admin.Actor) error { _, err := d.QueueShow(ctx, a, k); return err }, everybody()},
+		"QueueRetry":    {func(a admin.Actor) error { return d.QueueRetry(ctx, a, k) }, operators()},
+		"QueueDrop":     {func(a admin.Actor) error { return d.QueueDrop(ctx, a, k, "x") }, operators()},
+		"MessageTrace":  {func(a admin.Actor) error { _, err := d.MessageTrace(ctx, a, m.ID.String()); return err }, everybody()},
+		"MessageRecall": {func(a admin.Actor) error { _, err := d.MessageRecall(ctx, a, m.ID.String()); return err }, operators()},
+		"UserList":      {func(a admin.Actor) error { _, err := d.UserList(ctx, a, "", ""); return err }, everybody()},
+		"UserShow":      {func(a admin.Actor) error { _, err := d.UserShow(ctx, a, bob.String()); return err }, everybody()},
+		"UserSwitch": {func(a admin.Actor) error { return d.UserSwitch(ctx, a, bob.String(), store.StatusDisabled) },
+			append(operators(), admin.RoleHelpDesk)},
+		"KeyList":   {func(a admin.Actor) error { _, err := d.KeyList(ctx, a); return err }, append(operators(), admin.RoleAuditor)},
+		"KeyRotate": {func(a admin.Actor) error { _, err := d.KeyRotate(ctx, a); return err }, operators()},
+		"KeyRetire": {func(a admin.Actor) error { return d.KeyRetire(ctx, a, d.Keys.IDs()[len(d.Keys.IDs())-1]) }, operators()},
+		"PolicyExplain": {func(a admin.Actor) error {
+			_, err := d.PolicyExplain(ctx, a, admin.DryRun{To: []string{bob.String()}})
+			return err
+		}, everybody()},
+	}
+	for name, m := range methods {
+		for _, role := range append(everybody(), "", "guest") {
+			keys := len(d.Keys.IDs())
+			d.calls = nil
+			err := m.call(admin.Actor{Role: role, Name: "ann"})
+			switch allowed := slices.Contains(m.may, role); {
+			case allowed && errors.Is(err, admin.ErrForbidden):
+				t.Errorf("%s: %q may not", name, role)
+			case !allowed && (!errors.Is(err, admin.ErrForbidden) || len(d.calls) != 0 || len(d.Keys.IDs()) != keys):
+				t.Errorf("%s: %q may: %v, %v", name, role, err, d.calls)
+			}
+		}
+	}
+}
+
+func everybody() []admin.Role {
+	return []admin.Role{admin.RoleSocket, admin.RoleAdmin, admin.RoleHelpDesk, admin.RoleAuditor}
+}
+
+func operators() []admin.Role { return []admin.Role{admin.RoleSocket, admin.RoleAdmin} }
+
+// TestLongListsArePaged: everything comes once, in order.
+func TestLongListsArePaged(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	d.mail(450, bob)
+	for i := range 250 {
+		d.bed.Person(store.Address{Local: fmt.Sprintf("p%03d", i), Domain: "mail.example"}, store.Provisional)
+	}
+	seen := map[string]bool{}
+	pages := 0
+	for c := store.Cursor(""); pages == 0 || c != ""; pages++ {
+		p, err := d.QueueList(t.Context(), admin.Socket, "mail.example", c)
+		must(t, err)
+		if p.All != 450 {
+			t.Errorf("%d items in all", p.All)
+		}
+		for _, r := range p.Rows {
+			seen[r.Item] = true
+		}
+		c = p.Next
+	}
+	if len(seen) != 450 || pages != 3 {
+		t.Errorf("%d items on %d pages", len(seen), pages)
+	}
+	var users []string
+	for c, more := store.Cursor(""), true; more; more = c != "" {
+		p, err := d.UserList(t.Context(), admin.Socket, store.StatusActive, c)
+		must(t, err)
+		for _, u := range p.Rows {
+			users = append(users, u.Address)
+		}
+		c = p.Next
+	}
+	if len(users) != 250 || !slices.IsSorted(users) {
+		t.Errorf("%d users, sorted %t", len(users), slices.IsSorted(users))
+	}
+	found, err := d.MessageTrace(t.Context(), admin.Socket, alice.String())
+	must(t, err)
+	if len(found) != 1 || len(found[0].Recipients) != 450 {
+		t.Errorf("%d messages of %d recipients", len(found), len(found[0].Recipients))
+	}
+	if n, err := d.MessageRecall(t.Context(), admin.Socket, found[0].ID); err != nil || n != 450 {
+		t.Errorf("%d shares are recalled, %v", n, err)
+	}
+}
+
+// MAIL 10.2: by message id, item id, Message-ID with and without brackets, and by the addresses of both sides.
+func TestTraceFindsMessages(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	var all []store.Message
+	for n := range 30 {
+		all = append(all, d.mail([]int{1, 60, 300}[n%3], bob))
+	}
+	carol := store.Address{Local: "carol", Domain: "mail.example"}
+	last := d.mail(1, carol)
+	ids := func(of []store.Message) (out []string) {
+		for _, m := range slices.Backward(of) {
+			out = append(out, m.ID.String())
+		}
+		return out
+	}
+	for _, tt := range []struct {
+		query string
+		want  []string
+	}{
+		{all[1].ID.String(), ids(all[1:2])},
+		{" " + strings.ToUpper(all[1].ID.String()) + " ", ids(all[1:2])},
+		{store.RcptKey{Message: all[1].ID, N: 7}.String(), ids(all[1:2])},
+		{"<m3@example.org>", ids(all[2:3])},
+		{"m3@example.org", ids(all[2:3])},
+		{"BOB@mail.example", ids(all[10:])},
+		{"alice@example.org", ids(append(all[11:30:30], last))},
+		{"carol@mail.example", ids([]store.Message{last})},
+	} {
+		found, err := d.MessageTrace(t.Context(), admin.Socket, tt.query)
+		var got []string
+		for _, v := range found {
+			got = append(got, v.ID)
+		}
+		if err != nil || !slices.Equal(got, tt.want) {
+			t.Errorf("%q finds %d messages, want %d (%v)", tt.query, len(got), len(tt.want), err)
+		}
+	}
+	for _, unknown := range []string{"", "x", "nobody@mail.example", "<none@example.org>", store.NewMessageID(start).String()} {
+		if _, err := d.MessageTrace(t.Context(), admin.Socket, unknown); !errors.Is(err, store.ErrNotFound) {
+			t.Errorf("%q: %v", unknown, err)
+		}
+	}
+}
+
+func TestTraceTellsTheStory(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	m := d.mail(2, bob)
+	found, err := d.MessageTrace(t.Context(), admin.Socket, m.ID.String())
+	must(t, err)
+	v := found[0]
+	if v.From != "alice@example.org" || v.Author != "alice@example.org" || v.Client != "192.0.2.1" || v.ReplyTo != "" {
+		t.Errorf("message %+v", v)
+	}
+	if len(v.Recipients) != 2 || v.Recipients[1].Item != m.ID.String()+".2" || v.Recipients[1].Rule != "tag" || v.Recipients[1].State != "queued" {
+		t.Errorf("recipients %+v", v.Recipients)
+	}
+	if len(v.Events) != 1 || v.Events[0].What != "message.accepted" || !v.Events[0].At.Equal(m.At) {
+		t.Errorf("events %+v", v.Events)
+	}
+}
+
+func TestRecallNamesWhatItMeans(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	m := d.mail(2, bob)
+	for _, tt := range []struct {
+		query, call string
+		n           int
+		bad         string
+	}{
+		{m.ID.String() + ".2", "recall 2 by ann", 1, ""},
+		{m.ID.String(), "recall all by ann", 2, ""},
+		{"<m1@example.org>", "recall all by ann", 2, ""},
+		{bob.String(), "", 0, "is an address"},
+		{"<none@example.org>", "", 0, "names 0 messages"},
+	} {
+		d.calls = nil
+		n, err := d.MessageRecall(t.Context(), admin.Actor{Role: admin.RoleAdmin, Name: "ann"}, tt.query)
+		if n != tt.n || strings.Join(d.calls, ";") != tt.call || (err != nil) != (tt.bad != "") || err != nil && !strings.Contains(err.Error(), tt.bad) {
+			t.Errorf("%q: %d, %v, %v", tt.query, n, d.calls, err)
+		}
+	}
+	for n := range uint32(2) {
+		d.bed.ChangeRcpt(store.RcptKey{Message: m.ID, N: n + 1}, func(r *store.Recipient) { r.State = store.StateExpired })
+	}
+	if _, err := d.MessageRecall(t.Context(), admin.Socket, m.ID.String()); err == nil || !strings.Contains(err.Error(), "no share left") {
+		t.Errorf("a message that has ended: %v", err)
+	}
+}
+
+func TestQueueItemsAreRetriedAndDropped(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	m := d.mail(2, bob)
+	k := store.RcptKey{Message: m.ID, N: 1}
+	ann := admin.Actor{Role: admin.RoleAdmin, Name: "ann"}
+	must(t, d.QueueRetry(t.Context(), ann, k))
+	row, err := d.QueueShow(t.Context(), ann, k)
+	must(t, err)
+	if !row.Due.Equal(start) || row.Why != "waits for its first attempt" || row.From != "alice@example.org" || row.Running {
+		t.Errorf("row %+v", row)
+	}
+	d.down = start.Add(time.Minute)
+	if row, err = d.QueueShow(t.Context(), ann, k); err != nil || !row.Due.Equal(d.down) || row.Why != "its next hop does not answer" {
+		t.Errorf("while the next hop is down: %+v, %v", row, err)
+	}
+	must(t, d.QueueDrop(t.Context(), ann, store.RcptKey{Message: m.ID, N: 2}, "spam"))
+	if !slices.Equal(d.calls, []string{"flush mail.example", "drop 2: spam"}) {
+		t.Errorf("calls %v", d.calls)
+	}
+	d.bed.View(func(tx store.Tx) error {
+		events, _, err := tx.Audit().OfMessage(m.ID, "", 10)
+		for _, e := range events[:2] { // the clock of the test stands before the message
+			if e.Actor != "ann" || e.What != store.EventQueueRetry && e.What != store.EventQueueDrop {
+				t.Errorf("event %+v", e)
+			}
+		}
+		return err
+	})
+	d.bed.Update(func(tx store.Tx) error {
+		_, err := tx.Queue().Claim(store.Claim{Domain: "mail.example", Owner: store.Owner{1}, Now: start, Lease: time.Hour, Max: 9})
+		return err
+	})
+	if err := d.QueueRetry(t.Context(), ann, k); !errors.Is(err, store.ErrConflict) || !strings.Contains(err.Error(), "being delivered") {
+		t.Errorf("of a claimed item: %v", err)
+	}
+	none := store.RcptKey{Message: m.ID, N: 9}
+	d.fail = store.ErrNotFound
+	_, showErr := d.QueueShow(t.Context(), ann, none)
+	for _, err := range []error{d.QueueRetry(t.Context(), ann, none), d.QueueDrop(t.Context(), ann, none, ""), showErr} {
+		if !errors.Is(err, store.ErrNotFound) || !strings.Contains(err.Error(), "not in the queue") {
+			t.Errorf("of no item: %v", err)
+		}
+	}
+}
+
+func TestUsersAreSwitchedByAddress(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	a, _ := d.bed.Person(bob, store.Confirmed)
+	ann := admin.Actor{Role: admin.RoleHelpDesk, Name: "ann"}
+	u, err := d.UserShow(t.Context(), ann, "BOB@Mail.Example")
+	must(t, err)
+	if u.ID != a.ID.String() || u.Address != bob.String() || !u.Password || u.Standing != "confirmed" {
+		t.Errorf("user %+v", u)
+	}
+	must(t, d.UserSwitch(t.Context(), ann, bob.String(), store.StatusDisabled))
+	must(t, d.UserSwitch(t.Context(), ann, bob.String(), store.StatusActive))
+	if !slices.Equal(d.calls, []string{"disable by ann", "enable by ann"}) {
+		t.Errorf("calls %v", d.calls)
+	}
+	if err := d.UserSwitch(t.Context(), ann, "carol@mail.example", store.StatusDisabled); !errors.Is(err, store.ErrNotFound) {
+		t.Errorf("nobody: %v", err)
+	}
+	if _, err := d.UserShow(t.Context(), ann, "not an address"); !errors.Is(err, store.ErrAddress) {
+		t.Errorf("no address: %v", err)
+	}
+}
+
+func TestP6ExplainNeedsRecipients(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	got, err := d.PolicyExplain(t.Context(), admin.Socket, admin.DryRun{From: alice.String(), To: []string{bob.String()}, Header: []byte("Subject: x")})
+	if err != nil || len(got) != 1 || got[0].To != bob.String() || d.calls[0] != "explain Subject: x" {
+		t.Errorf("%+v, %v", got, err)
+	}
+	for _, bad := range []admin.DryRun{{}, {To: []string{"x"}}, {From: "x", To: []string{bob.String()}}} {
+		if _, err := d.PolicyExplain(t.Context(), admin.Socket, bad); err == nil {
+			t.Errorf("%+v is judged", bad)
+		}
+	}
+}
