@@ -155,10 +155,19 @@ func TestReplyPageWarnsBeforeTheUpload(t *testing.T) {
 	tab.Press("main .btn")
 	tab.Go(w.server.URL + path + "/reply")
 	tab.Files("#add", large)
+	const field = `document.getElementById("add")`
 	if hidden := browser.Eval[bool](tab, `document.getElementById("add-w").hidden`); hidden {
 		t.Error("no warning of a file that is too large")
 	}
+	if invalid := browser.Eval[string](tab, field+`.getAttribute("aria-invalid") + " " + `+field+`.getAttribute("aria-describedby")`); invalid != "true add-h add-w" {
+		t.Errorf("the field is described as %q", invalid)
+	}
 	tab.Fill("#text", "With a large file")
+	tab.Click("main .btn")
+	if focus := browser.Eval[string](tab, `document.activeElement.id`); focus != "add" || tab.Path() != path+"/reply" {
+		t.Errorf("the form was sent all the same; the focus is on %q", focus)
+	}
+	tab.Eval(`document.getElementById("add-w").hidden = true`) // as if there were no script
 	tab.Press("main .btn")
 	if text := tab.Text(".summary"); !strings.Contains(text, "The files are too large: at most 1 MB together") {
 		t.Errorf("the server says %q", text)
@@ -179,7 +188,40 @@ func TestHelpFiltersWhileTyping(t *testing.T) {
 	if found := tab.Text("[data-found]"); !strings.HasPrefix(found, "1 of ") {
 		t.Errorf("the page says %q", found)
 	}
-	if open := browser.Eval[int](tab, `[...document.querySelectorAll(".faq > section")].filter(s => !s.hidden).length`); open != 1 {
-		t.Errorf("%d answers are shown", open)
+	for what, css := range map[string]string{"answers": ".faq > section", "headings": ".faq > h2", "ways up": ".faq > .top", "entries of the contents": "[data-contents] li"} {
+		if open := browser.Eval[int](tab, `[...document.querySelectorAll("`+css+`")].filter(s => !s.hidden).length`); open != 1 {
+			t.Errorf("%d %s are shown", open, what)
+		}
+	}
+}
+
+// TestReplyIsNeitherLostNorSentTwice: leaving the page with a text in it asks first, and two presses send one reply.
+func TestReplyIsNeitherLostNorSentTwice(t *testing.T) {
+	w := newWorld(t)
+	v, _, _ := w.account(joan)
+	path := w.opened(v, joan, letter{subject: "x", text: "x"}) + "/reply"
+	tab := browser.Start(t).Tab(t)
+	tab.Go(w.server.URL + "/sign-in?to=" + path)
+	tab.Fill("#email", joan.String())
+	tab.Fill("#password", password)
+	tab.Press("main .btn")
+	tab.Go(w.server.URL + path)
+	const asks = `(() => { const e = new Event("beforeunload", {cancelable: true}); window.dispatchEvent(e); return e.defaultPrevented })()`
+	if browser.Eval[bool](tab, asks) {
+		t.Error("leaving an empty form asks")
+	}
+	tab.Fill("#text", "Half an hour's work")
+	if !browser.Eval[bool](tab, asks) {
+		t.Error("leaving a text behind does not ask")
+	}
+	sends := browser.Eval[int](tab, `(() => {
+		const form = document.querySelector("main form");
+		let sent = 0;
+		addEventListener("submit", (e) => { sent += !e.defaultPrevented; e.preventDefault(); });
+		form.requestSubmit(); form.requestSubmit();
+		return sent;
+	})()`)
+	if sends != 1 {
+		t.Errorf("two presses send %d replies", sends)
 	}
 }

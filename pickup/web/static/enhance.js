@@ -40,6 +40,10 @@ document.querySelectorAll('form[data-criteria]').forEach((form) => {
     same: (p) => p !== '' && p === value('password2'),
   };
   const items = [...box.querySelectorAll('[data-rule]')];
+  const tally = box.querySelector('[data-tally]');
+  const say = (text) => { // a screen reader says it again even if nothing but the node changed
+    if (tally.textContent !== text) tally.textContent = text;
+  };
   const mark = (li, state) => {
     li.className = state;
     li.querySelector('.mark').replaceChildren(...(state ? [box.querySelector(`template.${state}`).content.cloneNode(true)] : []));
@@ -49,7 +53,7 @@ document.querySelectorAll('form[data-criteria]').forEach((form) => {
     const p = value('password');
     if (p === '' && value('password2') === '') {
       items.forEach((li) => mark(li, ''));
-      box.querySelector('[data-tally]').textContent = '';
+      say('');
       return;
     }
     let met = 0;
@@ -58,7 +62,7 @@ document.querySelectorAll('form[data-criteria]').forEach((form) => {
       met += ok;
       mark(li, ok ? 'met' : 'unmet');
     });
-    box.querySelector('[data-tally]').textContent = box.dataset.tally.replace('{met}', met).replace('{all}', items.length);
+    say(box.dataset.tally.replace('{met}', met).replace('{all}', items.length));
   };
   form.addEventListener('input', show);
 });
@@ -73,26 +77,69 @@ document.querySelectorAll('[data-copy]').forEach((button) => {
   });
 });
 
-// Filters the questions of the help page while one types (B17); without script the form asks the server.
+// Filters the questions of the help page while one types (B17); without script the form asks the server. Headings and
+// contents without an answer go with them.
 document.querySelectorAll('form[data-filter]').forEach((form) => {
-  const parts = [...document.querySelectorAll(`.${form.dataset.filter} > section`)];
+  const faq = document.querySelector(`.${form.dataset.filter}`);
+  const parts = [...faq.querySelectorAll(':scope > section')];
   const found = form.querySelector('[data-found]');
+  const hideEmpty = () => {
+    let some = false;
+    [...faq.children].reverse().forEach((el) => {
+      if (el.matches('section')) some = some || !el.hidden;
+      else if (el.matches('h2')) {
+        el.hidden = !some;
+        for (let n = el.nextElementSibling; n && !n.matches('h2'); n = n.nextElementSibling) if (n.matches('.top')) n.hidden = !some;
+        some = false;
+      }
+    });
+    document.querySelectorAll('[data-contents] a').forEach((a) => {
+      a.parentElement.hidden = document.getElementById(a.hash.slice(1)).hidden;
+    });
+  };
   form.addEventListener('input', () => {
     const q = form.elements.namedItem('q').value.trim().toLowerCase();
     const hits = parts.filter((s) => !(s.hidden = !s.textContent.toLowerCase().includes(q)));
     found.textContent = q ? found.dataset.found.replace('{n}', hits.length).replace('{all}', parts.length) : '';
+    hideEmpty();
   });
 });
 
-// Says before the upload that the chosen files are too many or too large.
+// Says before the upload that the chosen files are too many or too large, and spares the reader the wait for it.
 document.querySelectorAll('input[type="file"][data-max-bytes]').forEach((input) => {
   const warning = document.getElementById(input.dataset.warning);
+  const described = input.getAttribute('aria-describedby');
   input.addEventListener('change', () => {
     const files = [...input.files];
     const size = files.reduce((sum, f) => sum + f.size, 0);
     const bad = files.length > Number(input.dataset.maxFiles) || size > Number(input.dataset.maxBytes);
     warning.hidden = !bad;
-    input.toggleAttribute('aria-invalid', bad);
+    input.setAttribute('aria-invalid', bad);
+    input.setAttribute('aria-describedby', bad ? `${described} ${warning.id}` : described);
+  });
+  input.form.addEventListener('submit', (e) => {
+    if (warning.hidden) return;
+    e.preventDefault();
+    input.focus();
+  });
+});
+
+// A text that was not sent is not lost by leaving the page unasked, and is not sent twice by pressing twice.
+document.querySelectorAll('form[data-unsent]').forEach((form) => {
+  const text = form.elements.namedItem('text');
+  const twice = 3000; // ms; afterwards somebody means it, say after stopping the upload
+  let sent = -Infinity;
+  let leaving = false;
+  form.addEventListener('submit', (e) => {
+    if (e.defaultPrevented) return;
+    if (e.timeStamp - sent < twice) e.preventDefault();
+    else sent = e.timeStamp;
+    leaving = true;
+  });
+  form.querySelector('[data-discard]').addEventListener('click', () => { leaving = true; });
+  window.addEventListener('pageshow', () => { leaving = false; });
+  window.addEventListener('beforeunload', (e) => {
+    if (!leaving && text.value.trim() !== '') e.preventDefault();
   });
 });
 
