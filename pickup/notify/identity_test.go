@@ -97,8 +97,10 @@ func TestNotificationKeepsItsMessageIDAndItsEnd(t *testing.T) {
 
 func TestMailFromFallsBackToTheNotificationAddress(t *testing.T) {
 	t.Parallel()
-	foreign := address(t, "grüße@example.org")
-	for name, sender := range map[string]*store.Address{"null sender": nil, "needs SMTPUTF8": &foreign} {
+	international, forwarder, lookalike := address(t, "grüße@example.org"), address(t, "srs0=x=alice@forwarder.example"), address(t, "alice@notexample.org")
+	for name, sender := range map[string]*store.Address{
+		"null sender": nil, "needs SMTPUTF8": &international, "a forwarder outside, who must not learn the link": &forwarder, "a domain that ends like ours": &lookalike,
+	} {
 		n := testNotice(t)
 		n.Sender = sender
 		m, _, err := newComposer(t, nil).Notification(n)

@@ -1,6 +1,7 @@
 package notify
 
 import (
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -150,9 +151,20 @@ func asciiMailbox(m mail.Mailbox) *mail.Mailbox {
 }
 
 // bounceTo is MAIL FROM where no bounce domain is configured (MAIL 6.3): the given sender, or the notification address.
+// A bounce quotes the mail and so its link: it goes to nobody outside, such as the forwarder or list that brought the
+// original. Their domain would not let us send in its name either (SPF).
 func (c *Composer) bounceTo(sender *store.Address) *store.Address {
-	if sender != nil && !sender.IsZero() && sender.ASCII() {
+	if sender != nil && sender.ASCII() && c.isInside(sender.Domain) {
 		return sender
 	}
 	return &c.from
+}
+
+// isInside reports whether a domain is the organisation's (MAIL "Words").
+func (c *Composer) isInside(domain string) bool {
+	domain = store.DomainKey(domain)
+	return slices.ContainsFunc(c.org.Domains, func(entry string) bool {
+		entry = store.DomainKey(entry)
+		return domain == entry || strings.HasPrefix(entry, ".") && strings.HasSuffix(domain, entry)
+	})
 }
