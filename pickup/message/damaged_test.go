@@ -72,7 +72,7 @@ func TestI5OneDamagedShareHidesNoOther(t *testing.T) {
 		must(t, err)
 		st.rcpt = store.RcptKey{}
 		for i, s := range all {
-			if claimed := e.rcpt(s.key).Account == who.Account.ID; claimed != (i != 1) {
+			if claimed := e.bed.Rcpt(s.key).Account == who.Account.ID; claimed != (i != 1) {
 				t.Errorf("message %d is in the inbox: %t", i, claimed)
 			}
 		}

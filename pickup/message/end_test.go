@@ -15,11 +15,11 @@ import (
 // gone checks that nothing of a recipient's share is left but history, and of the message when last.
 func (e *env) gone(s sealed, last bool) {
 	e.t.Helper()
-	if r := e.rcpt(s.key); len(r.Grants) != 0 || len(r.Own) != 0 || len(r.Links) != 1 {
+	if r := e.bed.Rcpt(s.key); len(r.Grants) != 0 || len(r.Own) != 0 || len(r.Links) != 1 {
 		e.t.Errorf("%s: %d grants, %d own mails, %d links", s.key, len(r.Grants), len(r.Own), len(r.Links))
 	}
-	m := e.message(s.key.Message)
-	e.view(func(tx store.Tx) error {
+	m := e.bed.Message(s.key.Message)
+	e.bed.View(func(tx store.Tx) error {
 		if _, err := tx.Queue().Get(s.notice); !errors.Is(err, store.ErrNotFound) {
 			e.t.Errorf("the notification still waits: %v", err)
 		}
@@ -41,7 +41,7 @@ func TestA10ExpiredIsGone(t *testing.T) {
 		_, err := e.OpenLink(ctx, s[0].secret, who)
 		must(t, err)
 		must(t, e.NotForMe(ctx, s[2].secret))
-		e.set(s[0].key, func(r *store.Recipient) { r.Expires = r.Expires.Add(time.Hour) }) // extended
+		e.bed.ChangeRcpt(s[0].key, func(r *store.Recipient) { r.Expires = r.Expires.Add(time.Hour) }) // extended
 
 		time.Sleep(12*time.Hour - time.Millisecond)
 		if n, err := e.Expire(ctx, time.Now(), 10); n != 0 || err != nil {
@@ -69,10 +69,10 @@ func TestA10ExpiredIsGone(t *testing.T) {
 		}
 		e.gone(s[0], true)
 
-		if r := e.rcpt(s[0].key); r.State != store.StateOpened || r.Ended != store.StateExpired || !r.EndedAt.Equal(time.Now()) {
+		if r := e.bed.Rcpt(s[0].key); r.State != store.StateOpened || r.Ended != store.StateExpired || !r.EndedAt.Equal(time.Now()) {
 			t.Errorf("the opened share: %s, ended %q at %v", r.State, r.Ended, r.EndedAt)
 		}
-		if r := e.rcpt(s[1].key); r.State != store.StateExpired {
+		if r := e.bed.Rcpt(s[1].key); r.State != store.StateExpired {
 			t.Errorf("the unopened share: %s", r.State)
 		}
 		c, err := e.Link(ctx, s[0].secret)
@@ -89,13 +89,13 @@ func TestA10ExpiredIsGone(t *testing.T) {
 		if p, err := e.Inbox(ctx, e.again(who), message.InboxQuery{}); err != nil || len(p.Items)+len(p.Waiting) != 0 {
 			t.Errorf("inbox afterwards: %+v, %v", p, err)
 		}
-		notices := e.mailsOf(store.KindExpired)
+		notices := e.bed.Mails(store.KindExpired)
 		if len(notices) != 1 || !strings.HasPrefix(notices[0], "To: alice@example.org\n") || !strings.Contains(notices[0], "carol@mail.example") ||
 			!strings.Contains(notices[0], "In-Reply-To: <original@example.org>") || strings.Contains(notices[0], "plan") {
 			t.Errorf("notices to the sender: %d, want one about carol\n%s", len(notices), strings.Join(notices, "\n"))
 		}
 		want := []string{"declined.3", "expired.1", "expired.2", "expired.3", "opened.1"}
-		if got := e.events(s[0].key.Message); !slices.Equal(got, want) {
+		if got := e.bed.Events(s[0].key.Message); !slices.Equal(got, want) {
 			t.Errorf("events %v, want %v", got, want)
 		}
 	})
@@ -113,7 +113,7 @@ func TestExpiryTellsNoListAndNoNullSender(t *testing.T) {
 				if n, err := e.Expire(t.Context(), time.Now(), 10); n != 2 || err != nil {
 					t.Fatalf("expired %d, %v", n, err)
 				}
-				if n := len(e.mailsOf(store.KindExpired)) + len(e.mailsOf(store.KindNotForMe)); n != 0 {
+				if n := len(e.bed.Mails(store.KindExpired)) + len(e.bed.Mails(store.KindNotForMe)); n != 0 {
 					t.Errorf("%d notices were sent", n)
 				}
 			})
@@ -143,7 +143,7 @@ func TestExpiryJobCatchesUpAndSleepsUntilTheNext(t *testing.T) {
 		time.Sleep(20*time.Minute + 16*time.Second)
 		synctest.Wait()
 		e.gone(sooner, true)
-		if r := e.rcpt(later.key); !r.Live() {
+		if r := e.bed.Rcpt(later.key); !r.Live() {
 			t.Error("a message ended before its time")
 		}
 		time.Sleep(7 * 24 * time.Hour)
@@ -183,10 +183,10 @@ func TestK12RecallDestroysGrants(t *testing.T) {
 			t.Errorf("unknown message: %v, want ErrNotFound", err)
 		}
 		want := []string{"opened.1", "recalled.1", "recalled.2"}
-		if got := e.events(s[0].key.Message); !slices.Equal(got, want) {
+		if got := e.bed.Events(s[0].key.Message); !slices.Equal(got, want) {
 			t.Errorf("events %v, want %v", got, want)
 		}
-		if n := len(e.mailsOf(store.KindExpired)); n != 0 {
+		if n := len(e.bed.Mails(store.KindExpired)); n != 0 {
 			t.Errorf("%d notices about a recall", n)
 		}
 	})
@@ -200,7 +200,7 @@ func TestP10NotMeantForMe(t *testing.T) {
 		who := e.person(bob, store.Confirmed)
 		must(t, e.NotForMe(ctx, s[0].secret))
 		must(t, e.NotForMe(ctx, s[0].secret))
-		r := e.rcpt(s[0].key)
+		r := e.bed.Rcpt(s[0].key)
 		if r.State != store.StateDeclined || len(r.Grants) == 0 {
 			t.Errorf("%s with %d grants: they stay until the end (K12)", r.State, len(r.Grants))
 		}
@@ -210,7 +210,7 @@ func TestP10NotMeantForMe(t *testing.T) {
 		if _, err := e.OpenLink(ctx, s[0].secret, who); !errors.Is(err, message.ErrEnded) {
 			t.Errorf("opening a closed message: %v, want ErrEnded", err)
 		}
-		notices := e.mailsOf(store.KindNotForMe)
+		notices := e.bed.Mails(store.KindNotForMe)
 		if len(notices) != 1 || !strings.HasPrefix(notices[0], "To: alice@example.org\n") || !strings.Contains(notices[0], "bob@mail.example") {
 			t.Errorf("%d notices to the sender:\n%s", len(notices), strings.Join(notices, "\n"))
 		}
@@ -221,7 +221,7 @@ func TestP10NotMeantForMe(t *testing.T) {
 			t.Errorf("after the opening: %v, want ErrOpened", err)
 		}
 		must(t, e.Recall(ctx, message.Actor{Name: "sender"}, s[0].key))
-		if r := e.rcpt(s[0].key); r.State != store.StateRecalled || len(r.Grants) != 0 {
+		if r := e.bed.Rcpt(s[0].key); r.State != store.StateRecalled || len(r.Grants) != 0 {
 			t.Errorf("recalled after it was declined: %s, %d grants", r.State, len(r.Grants))
 		}
 		if err := e.NotForMe(ctx, s[0].secret); !errors.Is(err, message.ErrEnded) {
@@ -235,11 +235,11 @@ func TestBouncedLinkStillOpens(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := newEnv(t)
 		s := e.deliver(letter{to: []store.Address{bob}})[0]
-		e.set(s.key, func(r *store.Recipient) { r.State = store.StateBounced })
+		e.bed.ChangeRcpt(s.key, func(r *store.Recipient) { r.State = store.StateBounced })
 		who := e.person(bob, store.Provisional)
 		_, err := e.OpenLink(t.Context(), s.secret, who)
 		must(t, err)
-		if r := e.rcpt(s.key); r.State != store.StateOpened {
+		if r := e.bed.Rcpt(s.key); r.State != store.StateOpened {
 			t.Errorf("%s, want opened", r.State)
 		}
 	})
@@ -264,7 +264,7 @@ func TestI5OneDamagedMessageHoldsUpNoExpiry(t *testing.T) {
 				e.gone(s, true)
 			}
 		}
-		if r := e.rcpt(bad.key); r.State != store.StateExpired || len(r.Grants) != 0 {
+		if r := e.bed.Rcpt(bad.key); r.State != store.StateExpired || len(r.Grants) != 0 {
 			t.Errorf("share of the damaged message: %s, %d grants", r.State, len(r.Grants))
 		}
 		if n, err := e.Expire(t.Context(), time.Now(), 10); n != 0 || err != nil {

@@ -6,20 +6,16 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net/netip"
-	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"postern/cmd/testbed"
 	"postern/pickup/account"
 	"postern/pickup/message"
 	"postern/pickup/notify"
 	"postern/store"
-	"postern/store/blob"
-	"postern/store/bolt"
 	"postern/store/mail"
 	"postern/store/outbox"
 	"postern/store/seal"
@@ -31,6 +27,7 @@ const (
 )
 
 var (
+	must   = testbed.Must
 	bob    = store.Address{Local: "bob", Domain: "mail.example"}
 	carol  = store.Address{Local: "carol", Domain: "mail.example"}
 	alice  = store.Address{Local: "alice", Domain: "example.org"}
@@ -39,66 +36,36 @@ var (
 
 // env is a Service on a real store, made inside a synctest bubble.
 type env struct {
-	t *testing.T
 	*message.Service
+	t        *testing.T
+	bed      *testbed.Bed
 	accounts *account.Service
-	store    store.Store
-	keys     *seal.ServerKeys
-	outbox   *outbox.Outbox
 	mails    *notify.Composer
 	rec      *message.Recorder
 	sender   *sender
-	log      *bytes.Buffer
 }
 
 func newEnv(t *testing.T, change ...func(*message.Config)) *env {
 	t.Helper()
-	dir := t.TempDir()
-	e := &env{t: t, log: &bytes.Buffer{}}
-	log := slog.New(slog.NewTextHandler(e.log, nil))
+	e := &env{t: t, bed: testbed.New(t, time.Now)}
+	b, log := e.bed, e.bed.Logger()
 	var err error
-	e.store, err = bolt.Open(bolt.Config{Dir: dir, Blobs: blob.In(filepath.Join(dir, "blobs")), Log: log})
-	must(t, err)
-	t.Cleanup(func() { e.store.Close() })
-	e.keys, err = seal.CreateServerKeys(filepath.Join(dir, "keys", "server.key"))
-	must(t, err)
-	ring, err := seal.OpenRing(filepath.Join(dir, "keys"), time.Now)
-	must(t, err)
-	t.Cleanup(func() { ring.Close() })
-	e.outbox = outbox.New(outbox.Config{Ring: ring})
 	e.mails, err = notify.New(notify.Config{
 		Org:  notify.Organization{Name: "Example County Council", Domains: []string{"example.org"}, PostalAddress: "1 Market Place"},
 		From: store.Address{Local: "securemail", Domain: "example.org"}, Host: "gw.example.org", SiteURL: "https://pickup.example.org",
 	})
 	must(t, err)
-	e.rec = message.NewRecorder(e.store, log, time.Now)
-	e.accounts = account.New(account.Config{Store: e.store, Keys: e.keys, Outbox: e.outbox, Mails: e.mails, Recorder: e.rec,
+	e.rec = message.NewRecorder(b.Store, log, time.Now)
+	e.accounts = account.New(account.Config{Store: b.Store, Keys: b.Keys, Outbox: b.Outbox, Mails: e.mails, Recorder: e.rec,
 		SiteURL: "https://pickup.example.org", PerMinute: 1000, Now: time.Now, Log: log})
 	e.sender = &sender{e: e}
-	c := message.Config{Store: e.store, Keys: e.keys, Seeds: e.accounts, Outbox: e.outbox, Mails: e.mails, Sender: e.sender,
+	c := message.Config{Store: b.Store, Keys: b.Keys, Seeds: e.accounts, Outbox: b.Outbox, Mails: e.mails, Sender: e.sender,
 		Recorder: e.rec, Internal: func(d string) bool { return d == "example.org" }, Tags: []string{"secure"}, Now: time.Now, Log: log}
 	for _, f := range change {
 		f(&c)
 	}
 	e.Service = message.New(c)
 	return e
-}
-
-func must(t testing.TB, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
-func (e *env) update(f func(store.Tx) error) {
-	e.t.Helper()
-	must(e.t, e.store.Update(context.Background(), f))
-}
-
-func (e *env) view(f func(store.Tx) error) {
-	e.t.Helper()
-	must(e.t, e.store.View(context.Background(), f))
 }
 
 // letter is what alice sends.
@@ -155,7 +122,7 @@ func (e *env) deliver(l letter) []sealed {
 		l.life = 30 * 24 * time.Hour
 	}
 	m := store.Message{ID: id, At: now, From: &alice, Author: &alice, Size: int64(len(raw)), Card: card, Flagged: true, List: l.list,
-		MsgID: e.keys.SealMessageID(id, "<original@example.org>"), Expires: now.Add(l.life), Refs: len(l.to)}
+		MsgID: e.bed.Keys.SealMessageID(id, "<original@example.org>"), Expires: now.Add(l.life), Refs: len(l.to)}
 	if l.null {
 		m.From = nil
 	}
@@ -170,7 +137,7 @@ func (e *env) deliver(l letter) []sealed {
 		r.NoReply = l.noReply
 		out, rcpts, own = append(out, s), append(rcpts, r), append(own, p)
 	}
-	e.update(func(tx store.Tx) error {
+	e.bed.Update(func(tx store.Tx) error {
 		err := tx.Messages().Create(m, rcpts)
 		if err == nil && m.Blob.IsZero() {
 			err = tx.Bodies().Put(id, body)
@@ -199,7 +166,7 @@ func (e *env) seal(id store.MessageID, raw []byte) (body []byte, fk seal.FileKey
 
 func (e *env) blob(body []byte) store.BlobID {
 	e.t.Helper()
-	w, err := e.store.Blobs().Create(context.Background())
+	w, err := e.bed.Store.Blobs().Create(context.Background())
 	must(e.t, err)
 	_, err = w.Write(body)
 	must(e.t, err)
@@ -211,18 +178,18 @@ func (e *env) blob(body []byte) store.BlobID {
 func (e *env) recipient(m store.Message, n uint32, to store.Address, fk seal.FileKey) (store.Recipient, sealed, outbox.Prepared) {
 	e.t.Helper()
 	s := sealed{secret: seal.NewSecret(), key: store.RcptKey{Message: m.ID, N: n}}
-	g := e.keys.GrantLink(s.secret, s.key, fk)
+	g := e.bed.Keys.GrantLink(s.secret, s.key, fk)
 	g.Made = m.At
 	r := store.Recipient{Key: s.key, Address: to, Sender: alice, Action: store.ActionSeal, State: store.StateQueued, Since: m.At,
 		Expires: m.Expires, Grants: []store.Grant{g}, Links: []store.LinkID{g.Link}}
-	e.view(func(tx store.Tx) error {
+	e.bed.View(func(tx store.Tx) error {
 		a, err := tx.Accounts().ByAddress(to.Key())
 		if errors.Is(err, store.ErrNotFound) || err == nil && (a.Standing != store.Confirmed || !a.Registered) {
 			return nil
 		}
 		if key, ok := a.Current(); ok && err == nil {
 			r.Account = a.ID
-			g, err := e.keys.GrantAccount(key.Public, m.ID, fk)
+			g, err := e.bed.Keys.GrantAccount(key.Public, m.ID, fk)
 			r.Grants = append(r.Grants, g)
 			return err
 		}
@@ -232,7 +199,7 @@ func (e *env) recipient(m store.Message, n uint32, to store.Address, fk seal.Fil
 		Author: mail.Mailbox{Name: "Alice Example", Address: alice}, Sender: m.From, Sent: m.At, Expires: m.Expires,
 		Link: "https://pickup.example.org/p/" + s.secret.Token(seal.TokenPickup)})
 	must(e.t, err)
-	p, err := e.outbox.Prepare(context.Background(), own)
+	p, err := e.bed.Outbox.Prepare(context.Background(), own)
 	must(e.t, err)
 	s.notice = p.Item().Key
 	r.NoticeID, r.Own = id, []store.RcptKey{s.notice}
@@ -259,20 +226,20 @@ func (s *sender) AcceptReply(ctx context.Context, env store.Envelope, parent sea
 	}
 	body, fk, card := s.e.seal(env.ID, raw)
 	var writer store.Account
-	s.e.view(func(tx store.Tx) (err error) { writer, err = tx.Accounts().Get(env.Author); return err })
+	s.e.bed.View(func(tx store.Tx) (err error) { writer, err = tx.Accounts().Get(env.Author); return err })
 	key, _ := writer.Current()
-	own, err := s.e.keys.GrantAccount(key.Public, env.ID, fk)
+	own, err := s.e.bed.Keys.GrantAccount(key.Public, env.ID, fk)
 	if err != nil {
 		return store.Receipt{}, err
 	}
 	m := store.Message{ID: env.ID, At: env.At, From: env.From, Writer: env.Author, Parent: env.Parent, Size: int64(len(raw)), Card: card,
-		Grants: []store.Grant{s.e.keys.GrantParent(parent, env.Parent.Message, env.ID, fk), own}, Refs: 1 + len(env.Rcpts)}
+		Grants: []store.Grant{s.e.bed.Keys.GrantParent(parent, env.Parent.Message, env.ID, fk), own}, Refs: 1 + len(env.Rcpts)}
 	var rcpts []store.Recipient
 	for i, to := range env.Rcpts {
 		rcpts = append(rcpts, store.Recipient{Key: store.RcptKey{Message: env.ID, N: uint32(i + 1)}, Address: to.Address,
 			Action: store.ActionRelay, State: store.StateQueued, Since: env.At, Internal: true})
 	}
-	err = s.e.store.Update(ctx, func(tx store.Tx) error {
+	err = s.e.bed.Store.Update(ctx, func(tx store.Tx) error {
 		return errors.Join(tx.Messages().Create(m, rcpts), tx.Bodies().Put(env.ID, body))
 	})
 	return store.Receipt{ID: env.ID, Size: int64(len(raw))}, err
@@ -281,101 +248,22 @@ func (s *sender) AcceptReply(ctx context.Context, env store.Envelope, parent sea
 // person makes an account without password work: whoever holds the Signed is signed in.
 func (e *env) person(to store.Address, standing store.Standing) account.Signed {
 	e.t.Helper()
-	seed := seal.NewSeed()
-	pub := seed.Public()
-	now := time.Now().UTC().Truncate(time.Millisecond)
-	a := store.Account{Address: to, Status: store.StatusActive, Standing: standing, Registered: true, Created: now, RegisteredAt: now,
-		Keys: []store.KeyVersion{{ID: seal.PublicKeyID(pub), Public: pub, State: store.KeyCurrent, Made: now}}}
-	copy(a.ID[:], to.Key())
-	e.update(func(tx store.Tx) error { return tx.Accounts().Create(a) })
-	token := seal.NewSessionToken()
-	return account.Signed{Account: e.account(a.ID), Seed: seed, Session: store.Session{ID: token.ID()}}
-}
-
-func (e *env) account(id store.AccountID) (a store.Account) {
-	e.t.Helper()
-	e.view(func(tx store.Tx) (err error) { a, err = tx.Accounts().Get(id); return err })
-	return a
+	a, seed := e.bed.Person(to, standing)
+	return account.Signed{Account: a, Seed: seed, Session: store.Session{ID: seal.NewSessionToken().ID()}}
 }
 
 // again is the account of the next request.
 func (e *env) again(who account.Signed) account.Signed {
-	who.Account = e.account(who.Account.ID)
+	who.Account = e.bed.Account(who.Account.ID)
 	return who
 }
 
-func (e *env) change(id store.AccountID, f func(*store.Account)) {
-	e.t.Helper()
-	e.update(func(tx store.Tx) error {
-		a, err := tx.Accounts().Get(id)
-		if err != nil {
-			return err
-		}
-		f(&a)
-		return tx.Accounts().Set(a)
-	})
-}
-
-func (e *env) rcpt(k store.RcptKey) (r store.Recipient) {
-	e.t.Helper()
-	e.view(func(tx store.Tx) (err error) { r, err = tx.Messages().Recipient(k); return err })
-	return r
-}
-
-func (e *env) set(k store.RcptKey, f func(*store.Recipient)) {
-	e.t.Helper()
-	e.update(func(tx store.Tx) error {
-		r, err := tx.Messages().Recipient(k)
-		if err != nil {
-			return err
-		}
-		f(&r)
-		return tx.Messages().Set(r)
-	})
-}
-
-func (e *env) message(id store.MessageID) (m store.Message) {
-	e.t.Helper()
-	e.view(func(tx store.Tx) (err error) { m, err = tx.Messages().Get(id); return err })
-	return m
-}
-
-// mailsOf are the waiting mails of a kind, in clear.
-func (e *env) mailsOf(kind store.Kind) (out []string) {
-	e.t.Helper()
-	var items []store.QueueItem
-	e.view(func(tx store.Tx) (err error) { items, _, err = tx.Queue().List("", "", 1000); return err })
-	for _, item := range items {
-		if item.Kind == kind {
-			raw, _, err := e.outbox.Open(item)
-			must(e.t, err)
-			out = append(out, "To: "+item.To.Address.String()+"\n"+string(raw))
-		}
-	}
-	return out
-}
-
-// events are those of a message, sorted by name.
-func (e *env) events(id store.MessageID) (out []string) {
-	e.t.Helper()
-	e.view(func(tx store.Tx) error {
-		out = nil
-		list, _, err := tx.Audit().OfMessage(id, "", 1000)
-		for _, ev := range list {
-			out = append(out, fmt.Sprintf("%s.%d", strings.TrimPrefix(string(ev.What), "message."), ev.N))
-		}
-		return err
-	})
-	slices.Sort(out)
-	return out
-}
-
-// same compares what a store holds before and after.
+// snapshot is what a store holds of messages, to be compared before and after.
 func (e *env) snapshot(keys ...store.RcptKey) string {
 	e.t.Helper()
 	var b strings.Builder
 	for _, k := range keys {
-		fmt.Fprintf(&b, "%+v\n%+v\n%v\n", e.rcpt(k), e.message(k.Message), e.events(k.Message))
+		fmt.Fprintf(&b, "%+v\n%+v\n%v\n", e.bed.Rcpt(k), e.bed.Message(k.Message), e.bed.Events(k.Message))
 	}
 	return b.String()
 }

@@ -14,7 +14,7 @@ var welcomeLink = regexp.MustCompile(`https://pickup\.example\.org/w/([0-9a-z]{3
 // welcome is the token of the one welcome mail that waits.
 func (e *env) welcome() string {
 	e.t.Helper()
-	mails := e.mailsOf(store.KindWelcome)
+	mails := e.bed.Mails(store.KindWelcome)
 	if len(mails) != 1 {
 		e.t.Fatalf("%d welcome mails wait, want 1", len(mails))
 	}

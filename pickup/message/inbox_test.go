@@ -83,10 +83,10 @@ func TestI4InboxAndViewAreEffectFree(t *testing.T) {
 		time.Sleep(time.Hour)
 		must(t, e.Open(ctx, who, s.key))
 		must(t, e.Open(ctx, who, s.key))
-		if got := e.events(s.key.Message); len(got) != 1 || got[0] != "opened.1" {
+		if got := e.bed.Events(s.key.Message); len(got) != 1 || got[0] != "opened.1" {
 			t.Errorf("events %v, want one opening", got)
 		}
-		if r := e.rcpt(s.key); r.State != store.StateOpened || !r.Opened.Equal(time.Now()) {
+		if r := e.bed.Rcpt(s.key); r.State != store.StateOpened || !r.Opened.Equal(time.Now()) {
 			t.Errorf("%s at %v", r.State, r.Opened)
 		}
 	})
@@ -101,11 +101,11 @@ func TestI5DamagedMessageStandsAlone(t *testing.T) {
 		good := e.deliver(letter{to: []store.Address{bob}})[0]
 		must(t, e.Open(ctx, who, bad.key))
 		must(t, e.Open(ctx, who, good.key))
-		m := e.message(bad.key.Message)
+		m := e.bed.Message(bad.key.Message)
 		card := m.Card
 		m.Card = append([]byte{}, card...)
 		m.Card[20] ^= 1
-		e.update(func(tx store.Tx) error { return tx.Messages().SetMessage(m) })
+		e.bed.Update(func(tx store.Tx) error { return tx.Messages().SetMessage(m) })
 
 		p, err := e.Inbox(ctx, who, message.InboxQuery{})
 		must(t, err)
@@ -122,7 +122,7 @@ func TestI5DamagedMessageStandsAlone(t *testing.T) {
 		text(t, o, err)
 
 		m.Card = card
-		e.update(func(tx store.Tx) error {
+		e.bed.Update(func(tx store.Tx) error {
 			body, err := tx.Bodies().Get(m.ID)
 			if err != nil {
 				return err
@@ -133,11 +133,11 @@ func TestI5DamagedMessageStandsAlone(t *testing.T) {
 		if _, err := e.View(ctx, who, bad.key); !errors.Is(err, message.ErrDamaged) {
 			t.Errorf("damaged body: %v, want ErrDamaged", err)
 		}
-		e.set(bad.key, func(r *store.Recipient) { r.Grants[1].Data[30] ^= 1 })
+		e.bed.ChangeRcpt(bad.key, func(r *store.Recipient) { r.Grants[1].Data[30] ^= 1 })
 		if _, err := e.View(ctx, who, bad.key); !errors.Is(err, message.ErrDamaged) {
 			t.Errorf("damaged grant: %v, want ErrDamaged", err)
 		}
-		if strings.Contains(e.log.String(), "plan") || strings.Contains(e.log.String(), canary) {
+		if strings.Contains(e.bed.Log.String(), "plan") || strings.Contains(e.bed.Log.String(), canary) {
 			t.Error("I1: the log holds content")
 		}
 	})
@@ -155,7 +155,7 @@ func TestP12LargeBodyComesFromItsBlob(t *testing.T) {
 		if got := text(t, o, err); got != string(l.raw()) {
 			t.Errorf("%d octets, want %d", len(got), len(l.raw()))
 		}
-		must(t, e.store.Blobs().Delete(ctx, e.message(s.key.Message).Blob))
+		must(t, e.bed.Store.Blobs().Delete(ctx, e.bed.Message(s.key.Message).Blob))
 		if _, err := e.View(ctx, who, s.key); !errors.Is(err, message.ErrDamaged) {
 			t.Errorf("blob is gone: %v, want ErrDamaged", err)
 		}
@@ -177,12 +177,12 @@ func TestK5CardsAreCachedPerSession(t *testing.T) {
 		if list() != 1 {
 			t.Fatal("not listed")
 		}
-		key := e.rcpt(s.key).Grants
-		e.set(s.key, func(r *store.Recipient) { r.Grants = r.Grants[:1] })
+		key := e.bed.Rcpt(s.key).Grants
+		e.bed.ChangeRcpt(s.key, func(r *store.Recipient) { r.Grants = r.Grants[:1] })
 		if list() != 0 {
 			t.Error("a message without grant is listed from the cache")
 		}
-		e.set(s.key, func(r *store.Recipient) { r.Grants = key; r.Grants[1].Data[40] ^= 1 })
+		e.bed.ChangeRcpt(s.key, func(r *store.Recipient) { r.Grants = key; r.Grants[1].Data[40] ^= 1 })
 		if list() != 1 {
 			t.Error("the cache is not used")
 		}
@@ -190,12 +190,12 @@ func TestK5CardsAreCachedPerSession(t *testing.T) {
 		if list() != 0 {
 			t.Error("a forgotten session's cards are still there")
 		}
-		e.set(s.key, func(r *store.Recipient) { r.Grants[1].Data[40] ^= 1 })
+		e.bed.ChangeRcpt(s.key, func(r *store.Recipient) { r.Grants[1].Data[40] ^= 1 })
 		if list() != 1 {
 			t.Fatal("not listed again")
 		}
 		who.Session.ID = seal.NewSessionToken().ID()
-		e.set(s.key, func(r *store.Recipient) { r.Grants[1].Data[40] ^= 1 })
+		e.bed.ChangeRcpt(s.key, func(r *store.Recipient) { r.Grants[1].Data[40] ^= 1 })
 		if list() != 0 {
 			t.Error("another session reads the cached card")
 		}

@@ -48,11 +48,11 @@ func TestP9FetchesAreCountedApart(t *testing.T) {
 		e.Fetched(s.secret.LinkID())
 		e.Fetched(seal.NewSecret().LinkID()) // of no row
 		time.Sleep(2 * time.Second)
-		r := e.rcpt(s.key)
+		r := e.bed.Rcpt(s.key)
 		if r.Fetched.N != 4 || !r.Fetched.First.Equal(first) || r.Fetched.Last.Sub(first) < time.Minute {
 			t.Errorf("fetches %+v, want 4 from %v", r.Fetched, first)
 		}
-		if r.State != store.StateQueued || !r.Opened.IsZero() || len(e.events(s.key.Message)) != 0 {
+		if r.State != store.StateQueued || !r.Opened.IsZero() || len(e.bed.Events(s.key.Message)) != 0 {
 			t.Errorf("a fetch made the message %s", r.State)
 		}
 	})
@@ -72,7 +72,7 @@ func TestK8OpenLink(t *testing.T) {
 		if err != nil || k != s.key {
 			t.Fatalf("opened %v, %v", k, err)
 		}
-		r := e.rcpt(k)
+		r := e.bed.Rcpt(k)
 		if r.State != store.StateOpened || !r.Opened.Equal(time.Now()) || r.Account != who.Account.ID || len(r.Grants) != 2 {
 			t.Errorf("opened: %s at %v, %d grants", r.State, r.Opened, len(r.Grants))
 		}
@@ -89,7 +89,7 @@ func TestK8OpenLink(t *testing.T) {
 		if after := e.snapshot(k); after != before {
 			t.Errorf("opening again changed the store:\n%s\n%s", before, after)
 		}
-		if e.account(who.Account.ID).Standing != store.Provisional {
+		if e.bed.Account(who.Account.ID).Standing != store.Provisional {
 			t.Error("a link of before the registration confirmed the account")
 		}
 	})
@@ -104,7 +104,7 @@ func TestK8LaterLinkConfirmsTheAccount(t *testing.T) {
 		who := e.person(bob, store.Provisional)
 		time.Sleep(time.Hour)
 		later := e.deliver(letter{to: []store.Address{bob}})[0]
-		if r := e.rcpt(later.key); !r.Account.IsZero() || len(r.Grants) != 1 {
+		if r := e.bed.Rcpt(later.key); !r.Account.IsZero() || len(r.Grants) != 1 {
 			t.Fatal("a provisional account got a grant at sealing")
 		}
 		page, err := e.Inbox(ctx, who, message.InboxQuery{})
@@ -117,7 +117,7 @@ func TestK8LaterLinkConfirmsTheAccount(t *testing.T) {
 		if who.Account.Standing != store.Confirmed {
 			t.Fatal("the account is not confirmed")
 		}
-		if r := e.rcpt(old.key); r.Account != who.Account.ID || len(r.Grants) != 1 || r.State == store.StateOpened {
+		if r := e.bed.Rcpt(old.key); r.Account != who.Account.ID || len(r.Grants) != 1 || r.State == store.StateOpened {
 			t.Errorf("the message of before: account %v, %d grants, %s", r.Account, len(r.Grants), r.State)
 		}
 		page, err = e.Inbox(ctx, who, message.InboxQuery{})
@@ -137,7 +137,7 @@ func TestK8LaterLinkConfirmsTheAccount(t *testing.T) {
 			t.Errorf("inbox after its link: %+v, %v", page, err)
 		}
 		now := e.deliver(letter{to: []store.Address{bob}})[0]
-		if len(e.rcpt(now.key).Grants) != 2 {
+		if len(e.bed.Rcpt(now.key).Grants) != 2 {
 			t.Error("a confirmed account gets no grant at sealing")
 		}
 	})
@@ -149,7 +149,7 @@ func TestK8WaitingForItsLink(t *testing.T) {
 		e := newEnv(t)
 		s := e.deliver(letter{to: []store.Address{bob, carol}})
 		who := e.person(bob, store.Provisional)
-		e.change(who.Account.ID, func(a *store.Account) { a.Standing = store.Confirmed })
+		e.bed.ChangeAccount(who.Account.ID, func(a *store.Account) { a.Standing = store.Confirmed })
 		before := e.snapshot(s[0].key)
 		p, err := e.Inbox(t.Context(), e.again(who), message.InboxQuery{})
 		if err != nil || len(p.Items) != 0 || len(p.Waiting) != 1 || p.Waiting[0].Key != s[0].key || p.Waiting[0].Sender != alice {
@@ -193,7 +193,7 @@ func TestC4AnotherAccountIsRefused(t *testing.T) {
 		if _, err := e.OpenLink(ctx, s[0].secret, carols); !errors.Is(err, message.ErrNotYours) {
 			t.Errorf("after bob opened it: %v, want ErrNotYours", err)
 		}
-		e.change(carols.Account.ID, func(a *store.Account) { a.Aliases = []store.Address{{Local: "team", Domain: "mail.example"}} })
+		e.bed.ChangeAccount(carols.Account.ID, func(a *store.Account) { a.Aliases = []store.Address{{Local: "team", Domain: "mail.example"}} })
 		team := e.deliver(letter{to: []store.Address{{Local: "Team", Domain: "mail.example"}}})[0]
 		if _, err := e.OpenLink(ctx, team.secret, e.again(carols)); err != nil {
 			t.Errorf("a link to a confirmed alias: %v", err)
@@ -206,7 +206,7 @@ func TestK2UnknownLink(t *testing.T) {
 		e := newEnv(t)
 		s := e.deliver(letter{to: []store.Address{bob}})[0]
 		who := e.person(bob, store.Confirmed)
-		e.set(s.key, func(r *store.Recipient) { r.Grants = nil }) // a newer link replaced it
+		e.bed.ChangeRcpt(s.key, func(r *store.Recipient) { r.Grants = nil }) // a newer link replaced it
 		for name, secret := range map[string]seal.LinkSecret{"unknown": seal.NewSecret(), "replaced": s.secret} {
 			if _, err := e.Link(t.Context(), secret); !errors.Is(err, message.ErrUnknownLink) {
 				t.Errorf("%s: %v, want ErrUnknownLink", name, err)
@@ -229,7 +229,7 @@ func TestB6DisabledAccountOpensNothing(t *testing.T) {
 		_, err := e.OpenLink(t.Context(), s.secret, who)
 		must(t, err)
 		second := e.deliver(letter{to: []store.Address{bob}})[0]
-		e.change(who.Account.ID, func(a *store.Account) { a.Status = store.StatusDisabled })
+		e.bed.ChangeAccount(who.Account.ID, func(a *store.Account) { a.Status = store.StatusDisabled })
 		if c, err := e.Link(t.Context(), second.secret); err != nil || !c.Disabled {
 			t.Errorf("cover: %+v, %v", c, err)
 		}
@@ -267,10 +267,10 @@ func TestOpeningsAtOnceAreOne(t *testing.T) {
 			})
 		}
 		all.Wait()
-		if got := e.events(s.key.Message); len(got) != 1 {
+		if got := e.bed.Events(s.key.Message); len(got) != 1 {
 			t.Errorf("events %v, want one opening", got)
 		}
-		if r := e.rcpt(s.key); len(r.Grants) != 2 {
+		if r := e.bed.Rcpt(s.key); len(r.Grants) != 2 {
 			t.Errorf("%d grants, want 2", len(r.Grants))
 		}
 	})
@@ -303,7 +303,7 @@ func TestK8ForwardedLinkIntruder(t *testing.T) {
 		if _, err := e.View(ctx, intruder, next.key); !errors.Is(err, message.ErrNotFound) {
 			t.Errorf("the intruder views the next message: %v, want ErrNotFound", err)
 		}
-		for _, g := range e.rcpt(next.key).Grants {
+		for _, g := range e.bed.Rcpt(next.key).Grants {
 			if g.Kind == store.GrantAccount {
 				t.Error("the next message has a grant for the intruder's key")
 			}

@@ -30,7 +30,7 @@ func (s *countingStore) Update(ctx context.Context, f func(store.Tx) error) erro
 func TestRecorderWritesOnceASecondAndNeverBlocks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := newEnv(t)
-		st := &countingStore{Store: e.store}
+		st := &countingStore{Store: e.bed.Store}
 		rec := message.NewRecorder(st, slog.New(slog.DiscardHandler), time.Now)
 		s := e.deliver(letter{to: []store.Address{bob}})[0]
 		for range 10_000 { // nobody takes them yet
@@ -45,7 +45,7 @@ func TestRecorderWritesOnceASecondAndNeverBlocks(t *testing.T) {
 		if n := st.updates.Load(); n != 1 {
 			t.Errorf("%d commits for one second's notes", n)
 		}
-		if r := e.rcpt(s.key); r.Fetched.N != 10_000-lost {
+		if r := e.bed.Rcpt(s.key); r.Fetched.N != 10_000-lost {
 			t.Errorf("%d fetches counted, %d dropped of 10,000", r.Fetched.N, lost)
 		}
 		st.full.Store(true)
@@ -57,13 +57,13 @@ func TestRecorderWritesOnceASecondAndNeverBlocks(t *testing.T) {
 		st.full.Store(false)
 		ses := store.Session{ID: store.SessionID{7}, Account: store.AccountID{1}, Kind: store.SessionFull, Created: time.Now(), Seen: time.Now(),
 			Idle: time.Hour, Ends: time.Now().Add(12 * time.Hour)}
-		e.update(func(tx store.Tx) error { return tx.Sessions().Put(ses) })
+		e.bed.Update(func(tx store.Tx) error { return tx.Sessions().Put(ses) })
 		seen := time.Now().Add(5 * time.Minute)
 		rec.LastSeen(ses.ID, seen)
 		rec.LastSeen(store.SessionID{8}, seen) // ended meanwhile
 		rec.Record(store.Event{ID: store.NewEventID(time.Now()), What: store.EventDownloaded, Message: s.key.Message, N: 1})
 		stop() // writes what is left
-		e.view(func(tx store.Tx) error {
+		e.bed.View(func(tx store.Tx) error {
 			got, err := tx.Sessions().Get(ses.ID)
 			if !got.Seen.Equal(seen) {
 				t.Errorf("last use %v, want %v", got.Seen, seen)
@@ -73,7 +73,7 @@ func TestRecorderWritesOnceASecondAndNeverBlocks(t *testing.T) {
 			}
 			return err
 		})
-		if got := e.events(s.key.Message); len(got) != 1 || got[0] != "downloaded.1" {
+		if got := e.bed.Events(s.key.Message); len(got) != 1 || got[0] != "downloaded.1" {
 			t.Errorf("events %v", got)
 		}
 	})
@@ -93,7 +93,7 @@ func TestRecorderMergesDownloads(t *testing.T) {
 		time.Sleep(1500 * time.Millisecond)
 		e.Downloaded(who, s.key, "eml")
 		stop()
-		if got := e.events(s.key.Message); len(got) != 3 {
+		if got := e.bed.Events(s.key.Message); len(got) != 3 {
 			t.Errorf("%d events for two files in one second and one in the next", len(got))
 		}
 	})

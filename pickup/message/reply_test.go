@@ -93,7 +93,7 @@ func TestK6SentReplyOpensThroughItsParent(t *testing.T) {
 		receipt, err := e.Reply(ctx, who, s.key, message.Draft{Text: "Thank you"})
 		must(t, err)
 		seed := seal.NewSeed()
-		e.change(who.Account.ID, func(a *store.Account) {
+		e.bed.ChangeAccount(who.Account.ID, func(a *store.Account) {
 			a.Keys[0].State = store.KeyLocked
 			a.Keys = append(a.Keys, store.KeyVersion{ID: seal.PublicKeyID(seed.Public()), Public: seed.Public(), State: store.KeyCurrent})
 		})
@@ -107,7 +107,7 @@ func TestK6SentReplyOpensThroughItsParent(t *testing.T) {
 		}
 		_, err = e.OpenLink(ctx, s.secret, who)
 		must(t, err)
-		if n := len(e.rcpt(s.key).Grants); n != 2 {
+		if n := len(e.bed.Rcpt(s.key).Grants); n != 2 {
 			t.Errorf("%d grants, want link and one account grant: that of the locked key is replaced", n)
 		}
 		o, err := e.SentView(ctx, who, receipt.ID)
@@ -134,7 +134,7 @@ func TestK12SentCopyEndsWithItsParent(t *testing.T) {
 		if n != 1 || err != nil {
 			t.Fatalf("expired %d, %v", n, err)
 		}
-		m := e.message(first.ID)
+		m := e.bed.Message(first.ID)
 		if len(m.Card) != 0 || len(m.Grants) != 0 || m.Refs != 1 {
 			t.Errorf("copy after the end: card of %d octets, %d grants, needed by %d (the relay still needs it)", len(m.Card), len(m.Grants), m.Refs)
 		}
@@ -183,11 +183,11 @@ func TestReplyIsRefused(t *testing.T) {
 	}{
 		{name: "noreply", l: letter{noReply: true}, want: message.ErrNoReply},
 		{name: "B8: the account is disabled", want: account.ErrNoSession, do: func(e *env, who account.Signed, _ sealed) {
-			e.change(who.Account.ID, func(a *store.Account) { a.Status = store.StatusDisabled })
+			e.bed.ChangeAccount(who.Account.ID, func(a *store.Account) { a.Status = store.StatusDisabled })
 		}},
 		{name: "expired", l: letter{life: time.Hour}, want: message.ErrEnded, do: func(*env, account.Signed, sealed) { time.Sleep(time.Hour) }},
 		{name: "not opened", want: message.ErrNotOpened, do: func(e *env, _ account.Signed, s sealed) {
-			e.set(s.key, func(r *store.Recipient) { r.State = store.StateNotified })
+			e.bed.ChangeRcpt(s.key, func(r *store.Recipient) { r.State = store.StateNotified })
 		}},
 		{name: "Reply-To of the organisation", l: letter{replyTo: "team@example.org"}, to: "team@example.org"},
 		{name: "Reply-To outside", l: letter{replyTo: external}, to: "alice@example.org"},
