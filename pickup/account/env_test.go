@@ -1,7 +1,6 @@
 package account_test
 
 import (
-	"bytes"
 	"context"
 	"crypto/aes"
 	"crypto/cipher"
@@ -9,9 +8,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"io"
-	"log/slog"
 	"net/netip"
-	"path/filepath"
 	"regexp"
 	"sync"
 	"testing"
@@ -19,12 +16,10 @@ import (
 
 	"golang.org/x/crypto/argon2"
 
+	"postern/cmd/testbed"
 	"postern/pickup/account"
 	"postern/pickup/notify"
 	"postern/store"
-	"postern/store/blob"
-	"postern/store/bolt"
-	"postern/store/outbox"
 	"postern/store/seal"
 )
 
@@ -34,45 +29,32 @@ const (
 )
 
 var (
+	must   = testbed.Must
 	bob    = store.Address{Local: "Bob", Domain: "mail.example"}
 	author = store.Address{Local: "alice", Domain: "example.org"}
 )
 
 // env is a Service on a real store, with a real key file and queue. It is made inside a synctest bubble.
 type env struct {
-	t *testing.T
 	*account.Service
+	t      *testing.T
+	bed    *testbed.Bed
 	config account.Config
-	store  store.Store
-	keys   *seal.ServerKeys
-	outbox *outbox.Outbox
 	rec    *recorder
-	log    *bytes.Buffer
 }
 
 func newEnv(t *testing.T, change ...func(*account.Config)) *env {
 	t.Helper()
-	dir := t.TempDir()
-	e := &env{t: t, rec: &recorder{}, log: &bytes.Buffer{}}
-	var err error
-	e.store, err = bolt.Open(bolt.Config{Dir: dir, Blobs: blob.In(filepath.Join(dir, "blobs"))})
-	must(t, err)
-	t.Cleanup(func() { e.store.Close() })
-	e.keys, err = seal.CreateServerKeys(filepath.Join(dir, "keys", "server.key"))
-	must(t, err)
-	ring, err := seal.OpenRing(filepath.Join(dir, "keys"), time.Now)
-	must(t, err)
-	t.Cleanup(func() { ring.Close() })
-	e.outbox = outbox.New(outbox.Config{Ring: ring})
+	e := &env{t: t, bed: testbed.New(t, time.Now), rec: &recorder{}}
 	mails, err := notify.New(notify.Config{
 		Org:  notify.Organization{Name: "Example County Council", Domains: []string{"example.org"}, PostalAddress: "1 Market Place"},
 		From: store.Address{Local: "securemail", Domain: "example.org"}, Host: "gw.example.org", SiteURL: "https://pickup.example.org",
 	})
 	must(t, err)
 	e.config = account.Config{
-		Store: e.store, Keys: e.keys, Outbox: e.outbox, Mails: mails, Recorder: e.rec, SiteURL: "https://pickup.example.org/",
+		Store: e.bed.Store, Keys: e.bed.Keys, Outbox: e.bed.Outbox, Mails: mails, Recorder: e.rec, SiteURL: "https://pickup.example.org/",
 		Organization: []string{"Example County Council"}, KeepLoggedIn: true, PerMinute: 1000, Cores: 4, Now: time.Now,
-		Log: slog.New(slog.NewTextHandler(e.log, nil)),
+		Log: e.bed.Logger(),
 	}
 	for _, f := range change {
 		f(&e.config)
@@ -103,19 +85,6 @@ func (r *recorder) Record(e store.Event) {
 	r.events = append(r.events, e)
 }
 
-func must(t testing.TB, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
-// update runs f in a transaction.
-func (e *env) update(f func(store.Tx) error) {
-	e.t.Helper()
-	must(e.t, e.store.Update(context.Background(), f))
-}
-
 // sealed puts a sealed message for an address into the store and returns the secret of its link.
 func (e *env) sealed(to store.Address) (seal.LinkSecret, store.RcptKey) {
 	e.t.Helper()
@@ -124,12 +93,12 @@ func (e *env) sealed(to store.Address) (seal.LinkSecret, store.RcptKey) {
 	w, err := seal.NewWriter(io.Discard, id)
 	must(e.t, err)
 	secret, key := seal.NewSecret(), store.RcptKey{Message: id, N: 1}
-	g := e.keys.GrantLink(secret, key, w.FileKey())
+	g := e.bed.Keys.GrantLink(secret, key, w.FileKey())
 	g.Made = now
 	m := store.Message{ID: id, At: now, From: &author, Author: &author, Refs: 1, Flagged: true, Expires: now.Add(30 * 24 * time.Hour)}
 	r := store.Recipient{Key: key, Address: to, Sender: author, Action: store.ActionSeal, State: store.StateNotified, Since: now,
 		Expires: m.Expires, Grants: []store.Grant{g}, Links: []store.LinkID{g.Link}}
-	e.update(func(tx store.Tx) error { return tx.Messages().Create(m, []store.Recipient{r}) })
+	e.bed.Update(func(tx store.Tx) error { return tx.Messages().Create(m, []store.Recipient{r}) })
 	return secret, key
 }
 
@@ -142,38 +111,17 @@ func (e *env) register(secret seal.LinkSecret) account.Signed {
 	return who
 }
 
-func (e *env) account(id store.AccountID) (a store.Account) {
-	e.t.Helper()
-	must(e.t, e.store.View(context.Background(), func(tx store.Tx) (err error) {
-		a, err = tx.Accounts().Get(id)
-		return err
-	}))
-	return a
-}
-
-func (e *env) change(id store.AccountID, f func(*store.Account)) {
-	e.t.Helper()
-	e.update(func(tx store.Tx) error {
-		a, err := tx.Accounts().Get(id)
-		if err != nil {
-			return err
-		}
-		f(&a)
-		return tx.Accounts().Set(a)
-	})
-}
-
 // events are those of an account, newest first.
 func (e *env) events(id store.AccountID) (list []store.What) {
 	e.t.Helper()
-	must(e.t, e.store.View(context.Background(), func(tx store.Tx) error {
+	e.bed.View(func(tx store.Tx) error {
 		list = nil
 		events, _, err := tx.Audit().OfAccount(id, "", 100)
 		for _, ev := range events {
 			list = append(list, ev.What)
 		}
 		return err
-	}))
+	})
 	return list
 }
 
@@ -182,18 +130,13 @@ var welcomeLink = regexp.MustCompile(`https://pickup\.example\.org/w/([0-9a-z]{3
 // welcome is the token in the newest welcome mail that waits.
 func (e *env) welcome() string {
 	e.t.Helper()
-	var items []store.QueueItem
-	must(e.t, e.store.View(context.Background(), func(tx store.Tx) (err error) {
-		items, _, err = tx.Queue().List("", "", 100)
-		return err
-	}))
 	token := ""
 	var newest time.Time
-	for _, item := range items {
+	for _, item := range e.bed.Queue() {
 		if item.Kind != store.KindWelcome || item.Arrived.Before(newest) {
 			continue
 		}
-		raw, _, err := e.outbox.Open(item)
+		raw, _, err := e.bed.Outbox.Open(item)
 		must(e.t, err)
 		if m := welcomeLink.FindSubmatch(raw); m != nil {
 			token, newest = string(m[1]), item.Arrived
@@ -224,9 +167,9 @@ func (e *env) quick(to store.Address) (store.AccountID, seal.Seed) {
 	must(e.t, err)
 	box := gcm.Seal(nil, nil, seed[:], contextOf("password", id.String(), string(kid), params))
 	key := store.KeyVersion{ID: kid, Public: pub, State: store.KeyCurrent, Params: params,
-		Box: e.keys.Seal([]string{"box", id.String(), string(kid)}, box)}
+		Box: e.bed.Keys.Seal([]string{"box", id.String(), string(kid)}, box)}
 	now := time.Now().UTC()
-	e.update(func(tx store.Tx) error {
+	e.bed.Update(func(tx store.Tx) error {
 		return tx.Accounts().Create(store.Account{ID: id, Address: to, Status: store.StatusActive, Standing: store.Confirmed,
 			Registered: true, Keys: []store.KeyVersion{key}, Created: now, RegisteredAt: now})
 	})

@@ -23,11 +23,11 @@ func TestK8RegisterConfirm(t *testing.T) {
 		who, err := e.Register(ctx, account.Registration{Secret: secret, Password: password, Reminder: " the lamp\nof 1983 ", Client: client})
 		must(t, err)
 
-		a := e.account(who.Account.ID)
+		a := e.bed.Account(who.Account.ID)
 		if a.Standing != store.Provisional || a.Status != store.StatusActive || !a.Registered || a.Address != bob {
 			t.Errorf("registered as %s, %s, registered %v, %v", a.Standing, a.Status, a.Registered, a.Address)
 		}
-		if r, err := e.keys.OpenReminder(a.ID, a.Reminder); err != nil || r != "the lamp of 1983" {
+		if r, err := e.bed.Keys.OpenReminder(a.ID, a.Reminder); err != nil || r != "the lamp of 1983" {
 			t.Errorf("reminder %q, %v", r, err)
 		}
 		if a.Version != who.Account.Version {
@@ -48,17 +48,17 @@ func TestK8RegisterConfirm(t *testing.T) {
 				t.Fatalf("welcome page: %+v, %v", info, err)
 			}
 		}
-		if e.account(a.ID).Standing != store.Provisional {
+		if e.bed.Account(a.ID).Standing != store.Provisional {
 			t.Error("I4: a look at the welcome page confirmed the account")
 		}
 		id, seed := e.quick(author)
-		other := account.Signed{Account: e.account(id), Seed: seed}
+		other := account.Signed{Account: e.bed.Account(id), Seed: seed}
 		if err := e.ConfirmWelcome(ctx, other, token); !errors.Is(err, account.ErrNotYours) {
 			t.Errorf("confirmed from another account: %v, want ErrNotYours", err)
 		}
 		time.Sleep(time.Minute)
 		must(t, e.ConfirmWelcome(ctx, again, token))
-		if e.account(a.ID).Standing != store.Confirmed {
+		if e.bed.Account(a.ID).Standing != store.Confirmed {
 			t.Error("the account is not confirmed")
 		}
 		if err := e.DisownWelcome(ctx, token); !errors.Is(err, store.ErrUsed) {
@@ -71,7 +71,7 @@ func TestK8RegisterConfirm(t *testing.T) {
 		if got := e.events(a.ID); !slices.Equal(got, want) {
 			t.Errorf("events %v, want %v", got, want)
 		}
-		if strings.Contains(e.log.String(), password) || strings.Contains(e.log.String(), token) {
+		if strings.Contains(e.bed.Log.String(), password) || strings.Contains(e.bed.Log.String(), token) {
 			t.Error("I1: the log holds a secret")
 		}
 	})
@@ -93,7 +93,7 @@ func TestK8DisownedAccountIsTheOwnersAgain(t *testing.T) {
 		if list, err := e.Sessions(ctx, intruder); err != nil || len(list) != 0 {
 			t.Errorf("%d sessions are left, %v", len(list), err)
 		}
-		a := e.account(intruder.Account.ID)
+		a := e.bed.Account(intruder.Account.ID)
 		if _, ok := a.Current(); ok || a.Registered || a.Keys[0].State != store.KeyLocked || len(a.Keys[0].Box) == 0 {
 			t.Errorf("row after the disowning: registered %v, key %s", a.Registered, a.Keys[0].State)
 		}
@@ -103,7 +103,7 @@ func TestK8DisownedAccountIsTheOwnersAgain(t *testing.T) {
 		const owners = "Quiet harbour 77"
 		owner, err := e.Register(ctx, account.Registration{Secret: secret, Password: owners, Client: client})
 		must(t, err)
-		a = e.account(owner.Account.ID)
+		a = e.bed.Account(owner.Account.ID)
 		if a.ID != intruder.Account.ID || len(a.Keys) != 2 || a.Keys[1].State != store.KeyCurrent || a.Standing != store.Provisional {
 			t.Errorf("the owner's registration: same row %v, %d versions, %s", a.ID == intruder.Account.ID, len(a.Keys), a.Standing)
 		}
@@ -144,7 +144,7 @@ func TestK8WhoMayNotRegister(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := newEnv(t)
 		set := func(k store.RcptKey, f func(*store.Recipient)) {
-			e.update(func(tx store.Tx) error {
+			e.bed.Update(func(tx store.Tx) error {
 				r, err := tx.Messages().Recipient(k)
 				if err != nil {
 					return err
@@ -161,7 +161,7 @@ func TestK8WhoMayNotRegister(t *testing.T) {
 		carol := store.Address{Local: "carol", Domain: "mail.example"}
 		blocked, _ := e.sealed(carol)
 		id, _ := e.quick(carol)
-		e.change(id, func(a *store.Account) { a.Status, a.Registered = store.StatusDisabled, false })
+		e.bed.ChangeAccount(id, func(a *store.Account) { a.Status, a.Registered = store.StatusDisabled, false })
 
 		tests := []struct {
 			name     string

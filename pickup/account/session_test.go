@@ -63,7 +63,7 @@ func TestK10SessionsEnd(t *testing.T) {
 // writeSeen does what the recorder does.
 func (e *env) writeSeen() {
 	e.t.Helper()
-	e.update(func(tx store.Tx) error {
+	e.bed.Update(func(tx store.Tx) error {
 		for id, at := range e.rec.seen {
 			ses, err := tx.Sessions().Get(id)
 			if err != nil {
@@ -130,11 +130,11 @@ func TestK10WhoResumes(t *testing.T) {
 		if _, err := e.Resume(ctx, second.Token); err != nil {
 			t.Errorf("the other session: %v", err)
 		}
-		e.change(id, func(a *store.Account) { a.Status = store.StatusDisabled })
+		e.bed.ChangeAccount(id, func(a *store.Account) { a.Status = store.StatusDisabled })
 		if _, err := e.Resume(ctx, second.Token); !errors.Is(err, account.ErrNoSession) {
 			t.Errorf("B6: disabled: %v, want ErrNoSession", err)
 		}
-		e.change(id, func(a *store.Account) { a.Status, a.Keys[0].State = store.StatusActive, store.KeyLocked })
+		e.bed.ChangeAccount(id, func(a *store.Account) { a.Status, a.Keys[0].State = store.StatusActive, store.KeyLocked })
 		if _, err := e.Resume(ctx, second.Token); !errors.Is(err, account.ErrNoSession) {
 			t.Errorf("key locked: %v, want ErrNoSession", err)
 		}
@@ -148,7 +148,7 @@ func TestK7ChainedKeysOpenWithTheCurrentSeed(t *testing.T) {
 		second, third := account.Signed{}.Seed, account.Signed{}.Seed
 		second[0], third[0] = 2, 3
 		seeds := []struct{ pub []byte }{{first.Public()}, {second.Public()}, {third.Public()}}
-		a := e.account(id)
+		a := e.bed.Account(id)
 		a.Keys = nil
 		for _, s := range seeds {
 			a.Keys = append(a.Keys, store.KeyVersion{ID: seal.PublicKeyID(s.pub), Public: s.pub, State: store.KeyCurrent})
@@ -156,9 +156,9 @@ func TestK7ChainedKeysOpenWithTheCurrentSeed(t *testing.T) {
 		a.Keys[0].State, a.Keys[0].To = store.KeyChained, a.Keys[1].ID
 		a.Keys[1].State, a.Keys[1].To = store.KeyChained, a.Keys[2].ID
 		var err error
-		a.Keys[0].Chain, err = e.keys.SealChain(seeds[1].pub, id, a.Keys[1].ID, a.Keys[0].ID, first)
+		a.Keys[0].Chain, err = e.bed.Keys.SealChain(seeds[1].pub, id, a.Keys[1].ID, a.Keys[0].ID, first)
 		must(t, err)
-		a.Keys[1].Chain, err = e.keys.SealChain(seeds[2].pub, id, a.Keys[2].ID, a.Keys[1].ID, second)
+		a.Keys[1].Chain, err = e.bed.Keys.SealChain(seeds[2].pub, id, a.Keys[2].ID, a.Keys[1].ID, second)
 		must(t, err)
 		who := account.Signed{Account: a, Seed: third}
 		for i, want := range []account.Signed{{Seed: first}, {Seed: second}, {Seed: third}} {

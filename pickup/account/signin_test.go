@@ -24,7 +24,7 @@ func TestC2SignInByAnySpelling(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := newEnv(t)
 		id, _ := e.quick(bob)
-		e.change(id, func(a *store.Account) { a.Aliases = []store.Address{{Local: "rob", Domain: "mail.example"}} })
+		e.bed.ChangeAccount(id, func(a *store.Account) { a.Aliases = []store.Address{{Local: "rob", Domain: "mail.example"}} })
 		for _, spelling := range []string{"bob@mail.example", " BOB@Mail.Example ", "Rob@MAIL.example"} {
 			who, err := e.SignIn(t.Context(), login(spelling, password))
 			if err != nil || who.Account.ID != id {
@@ -54,7 +54,7 @@ func TestI9FailuresLookAlike(t *testing.T) {
 		e.quick(bob)
 		carol := store.Address{Local: "carol", Domain: "mail.example"}
 		id, _ := e.quick(carol)
-		e.change(id, func(a *store.Account) { a.Status = store.StatusDisabled })
+		e.bed.ChangeAccount(id, func(a *store.Account) { a.Status = store.StatusDisabled })
 		cases := map[string]account.Login{
 			"wrong password":          login("bob@mail.example", wrong),
 			"disabled":                login("carol@mail.example", password),
@@ -83,10 +83,10 @@ func TestI9FailuresLookAlike(t *testing.T) {
 				}
 			}
 		}
-		if strings.Contains(e.log.String(), wrong) || strings.Contains(e.log.String(), "dave") {
+		if strings.Contains(e.bed.Log.String(), wrong) || strings.Contains(e.bed.Log.String(), "dave") {
 			t.Error("the log holds what was typed")
 		}
-		if !strings.Contains(e.log.String(), client.Ref) {
+		if !strings.Contains(e.bed.Log.String(), client.Ref) {
 			t.Error("the log does not hold the reference")
 		}
 		for _, ev := range e.rec.events {
@@ -191,17 +191,17 @@ func TestK13GoodSignInRenewsOldParameters(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := newEnv(t)
 		id, seed := e.quick(bob)
-		before := e.account(id).Keys[0]
+		before := e.bed.Account(id).Keys[0]
 		if _, err := e.SignIn(t.Context(), login("bob@mail.example", wrong)); err != account.ErrSignIn {
 			t.Fatal(err)
 		}
-		if got := e.account(id).Keys[0]; got.Params != before.Params {
+		if got := e.bed.Account(id).Keys[0]; got.Params != before.Params {
 			t.Error("a failed sign-in renewed the box")
 		}
 		time.Sleep(time.Minute)
 		_, err := e.SignIn(t.Context(), login("bob@mail.example", password))
 		must(t, err)
-		after := e.account(id).Keys[0]
+		after := e.bed.Account(id).Keys[0]
 		if !seal.StandardParams(after.Params) || bytes.Equal(after.Box, before.Box) || after.ID != before.ID {
 			t.Errorf("box under %s", after.Params)
 		}
@@ -209,7 +209,7 @@ func TestK13GoodSignInRenewsOldParameters(t *testing.T) {
 		if err != nil || who.Seed != seed {
 			t.Errorf("sign-in with the renewed box: %v", err)
 		}
-		if got := e.account(id).Keys[0]; got.Params != after.Params {
+		if got := e.bed.Account(id).Keys[0]; got.Params != after.Params {
 			t.Error("a box of today's parameters was renewed")
 		}
 	})
@@ -219,12 +219,12 @@ func TestK7ForeignPublicKeyMutesTheAccount(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := newEnv(t)
 		id, _ := e.quick(bob)
-		e.change(id, func(a *store.Account) { a.Keys[0].Public = seal.NewSeed().Public() })
+		e.bed.ChangeAccount(id, func(a *store.Account) { a.Keys[0].Public = seal.NewSeed().Public() })
 		_, err := e.SignIn(t.Context(), login("bob@mail.example", password))
 		if !errors.Is(err, seal.ErrKeyMismatch) || errors.Is(err, account.ErrSignIn) {
 			t.Errorf("sign-in: %v, want a fault", err)
 		}
-		if !e.account(id).Muted {
+		if !e.bed.Account(id).Muted {
 			t.Error("the account still gets grants")
 		}
 		if got := e.events(id); !slices.Equal(got, []store.What{store.EventMuted}) {
@@ -237,7 +237,7 @@ func TestK3ServerLayerIsAFaultNotAWrongPassword(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := newEnv(t)
 		id, _ := e.quick(bob)
-		e.change(id, func(a *store.Account) { a.Keys[0].Box[20] ^= 1 })
+		e.bed.ChangeAccount(id, func(a *store.Account) { a.Keys[0].Box[20] ^= 1 })
 		if _, err := e.SignIn(t.Context(), login("bob@mail.example", password)); !errors.Is(err, seal.ErrServerLayer) || errors.Is(err, account.ErrSignIn) {
 			t.Errorf("sign-in: %v, want ErrServerLayer", err)
 		}
