@@ -139,7 +139,7 @@ func (t *transaction) fault(s stage, err error) (a answer, ends bool) {
 // rcpts offers the recipients; false: none was taken.
 func (t *transaction) rcpts() bool {
 	for i, item := range t.p.items {
-		err := t.s.client.Rcpt(spelling(item.To.Address, t.utf8), rcptOptions(item))
+		err := t.s.client.Rcpt(spelling(item.To.Address, t.utf8), rcptOptions(item, t.utf8))
 		if err == nil {
 			t.taken = append(t.taken, i)
 			continue
@@ -289,7 +289,8 @@ func spelling(a store.Address, utf8 bool) string {
 	return a.String()
 }
 
-func rcptOptions(item store.QueueItem) *smtp.RcptOptions {
+// rcptOptions are the report options of a recipient, in a transaction with SMTPUTF8 or without.
+func rcptOptions(item store.QueueItem, utf8 bool) *smtp.RcptOptions {
 	opts := &smtp.RcptOptions{}
 	for _, n := range []struct {
 		member store.Notify
@@ -304,10 +305,26 @@ func rcptOptions(item store.QueueItem) *smtp.RcptOptions {
 	}
 	kind, address, _ := strings.Cut(item.To.ORcpt, ";")
 	switch kind = strings.ToUpper(strings.TrimSpace(kind)); {
-	case kind == string(smtp.DSNAddressTypeRFC822) && printable(address), kind == string(smtp.DSNAddressTypeUTF8):
-		opts.OriginalRecipientType, opts.OriginalRecipient = smtp.DSNAddressType(kind), address
+	case kind == string(smtp.DSNAddressTypeRFC822) && printable(address):
+		opts.OriginalRecipientType, opts.OriginalRecipient = smtp.DSNAddressTypeRFC822, address
+	case kind == string(smtp.DSNAddressTypeUTF8):
+		opts.OriginalRecipientType, opts.OriginalRecipient = smtp.DSNAddressTypeUTF8, escaped(address, utf8)
 	}
 	return opts
+}
+
+// escaped escapes what the library leaves as it is in an ORCPT of type utf-8 (RFC 6533 §3): a backslash, which would
+// look like the beginning of an escape, and without SMTPUTF8 what is not ASCII.
+func escaped(address string, utf8 bool) string {
+	var b strings.Builder
+	for _, c := range address {
+		if c == '\\' || c >= 0x80 && !utf8 {
+			fmt.Fprintf(&b, `\x{%X}`, c)
+		} else {
+			b.WriteRune(c)
+		}
+	}
+	return b.String()
 }
 
 // printable reports a text that go-smtp takes as ENVID or ORCPT.
