@@ -79,7 +79,8 @@ func (r Report) address(a store.Address) string {
 	return a.Local + "@" + asciiDomain(a.Domain)
 }
 
-// originalID is the Message-ID of the original, brackets included, or nothing when it is not plain ASCII.
+// originalID is the Message-ID of the original, brackets included, or nothing when it is not plain ASCII that fits a
+// line.
 func (r Report) originalID() string {
 	var id string
 	switch o := r.Original; {
@@ -90,7 +91,7 @@ func (r Report) originalID() string {
 	default:
 		id = firstID(mail.ParseHeader(o.Header))
 	}
-	if !isASCII(id) || strings.ContainsAny(id, " \t\r\n") {
+	if len(id) > maxLine-len("References: ") || strings.IndexFunc(id, func(c rune) bool { return c <= ' ' || c > '~' }) >= 0 {
 		return ""
 	}
 	return id

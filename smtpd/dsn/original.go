@@ -17,7 +17,7 @@ func originalPart(r Report) (*part, bool) {
 	switch {
 	case o.Excerpt != nil:
 		text, subject := excerptHeader(r)
-		return &part{kind: r.headersType(), body: text}, subject
+		return r.encodedPart(text, maxLine), subject
 	case len(o.Message) > 0 && len(o.Message) <= MaxReturned && fits(o.Message):
 		return &part{kind: "message/rfc822", body: o.Message}, false
 	case len(o.Message) > 0:
@@ -30,8 +30,11 @@ func originalPart(r Report) (*part, bool) {
 
 // headerPart returns a raw header: as it is where it fits, else quoted-printable (RFC 6522 §4).
 func (r Report) headerPart(header []byte) *part {
-	header = append(bytes.TrimRight(header, "\r\n"), "\r\n"...)
-	if plainLines(header, lineWidth) {
+	return r.encodedPart(append(bytes.TrimRight(header, "\r\n"), "\r\n"...), lineWidth)
+}
+
+func (r Report) encodedPart(header []byte, width int) *part {
+	if plainLines(header, width) {
 		return &part{kind: r.headersType(), body: header}
 	}
 	p := quotedPart(r.headersType(), "", string(header))

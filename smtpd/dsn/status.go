@@ -31,7 +31,10 @@ func statusPart(r Report) part {
 
 func statusRcpt(b *bytes.Buffer, r Report, rc Rcpt) {
 	if kind, address, ok := strings.Cut(rc.ORcpt, ";"); ok {
-		field(b, "Original-Recipient", r.typed(strings.TrimSpace(kind), strings.TrimSpace(address)))
+		original := r.typed(strings.TrimSpace(kind), strings.TrimSpace(address))
+		if len(original) < maxLine { // escapes make it longer, and it cannot be folded
+			field(b, "Original-Recipient", original)
+		}
 	}
 	field(b, "Final-Recipient", r.typed("rfc822", r.final(rc.Final)))
 	field(b, "Action", string(r.action(rc)))
