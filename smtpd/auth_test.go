@@ -55,8 +55,8 @@ func TestAuthIsOfferedUnderTLSWithUsersOnly(t *testing.T) {
 		"none, clear":     {none.clear(0), false, "502 5.5.1 AUTH is not available"},
 		"none, implicit":  {none.implicit(), false, "502 5.5.1 AUTH is not available"},
 	} {
-		tc.p.send("EHLO again.example\r\n")
-		if caps := tc.p.want("250"); strings.Contains(caps, "AUTH PLAIN LOGIN") != tc.offered || strings.Contains(caps, "AUTH") != tc.offered {
+		tc.p.Send("EHLO again.example\r\n")
+		if caps := tc.p.Want("250"); strings.Contains(caps, "AUTH PLAIN LOGIN") != tc.offered || strings.Contains(caps, "AUTH") != tc.offered {
 			t.Errorf("%s: %q", name, caps)
 		}
 		tc.p.ask(plain("", "anna", "good secret"), tc.reply)
@@ -107,7 +107,7 @@ func TestAuthFailures(t *testing.T) {
 		t.Fatalf("who fails to log on may have typed a password there: %s", log)
 	}
 	p.ask(plain("", "anna", "worse"), "421 4.7.0 Too many errors (ref ")
-	p.wantEnd()
+	p.WantEnd()
 }
 
 func TestAuthNotDuringATransaction(t *testing.T) {
@@ -132,7 +132,7 @@ func TestAuthGuessingFromOneAddress(t *testing.T) {
 	}
 	p := f.implicit()
 	p.ask(plain("", "anna", "good secret"), "421 4.7.0 Too many errors")
-	p.wantEnd()
+	p.WantEnd()
 }
 
 func TestFailuresAreForgotten(t *testing.T) {

@@ -32,12 +32,12 @@ func BenchmarkMessages(b *testing.B) {
 				b.SetBytes(int64(len(message)))
 				b.ReportAllocs()
 				for b.Loop() {
-					p.send(envelope)
-					p.want("250")
-					p.want("250")
-					p.want("354")
-					p.send(message)
-					p.want("250")
+					p.Send(envelope)
+					p.Want("250")
+					p.Want("250")
+					p.Want("354")
+					p.Send(message)
+					p.Want("250")
 				}
 			})
 		}

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"postern/cmd/testnet"
 	"postern/store"
 )
 
@@ -29,19 +30,19 @@ func TestExactSizeOfContent(t *testing.T) {
 				body := exactly(size)
 				p.begin()
 				if chunked {
-					p.send(fmt.Sprintf("BDAT %d\r\n%sBDAT %d LAST\r\n%s", 1000, body[:1000], size-1000, body[1000:]))
-					p.want("250")
+					p.Send(fmt.Sprintf("BDAT %d\r\n%sBDAT %d LAST\r\n%s", 1000, body[:1000], size-1000, body[1000:]))
+					p.Want("250")
 				} else {
 					p.ask("DATA", "354")
-					p.send(body + ".\r\n")
+					p.Send(body + ".\r\n")
 				}
 				if size <= testLimit {
-					p.want("250 2.0.0 Ok: queued as ")
+					p.Want("250 2.0.0 Ok: queued as ")
 					continue
 				}
 				p.refused("552 5.3.4 Message exceeds 131072 bytes (ref ")
 				if chunked { // go-smtp may mix up what follows, so the guard has closed
-					p.wantEnd()
+					p.WantEnd()
 					p = map[string]func() *caller{"clear": func() *caller { return f.clear(0) }, "starttls": func() *caller { return f.starttls(0) }, "implicit": f.implicit}[name]()
 				}
 			}
@@ -58,17 +59,17 @@ func TestChunkedMessageMustEndWithCRLF(t *testing.T) {
 	for _, p := range ways(f) {
 		for _, body := range []string{"Subject: x\r\n\r\nno end", "x", "x\r\n.", "Subject: x\r"} {
 			p.begin()
-			p.send(fmt.Sprintf("BDAT %d LAST\r\n%s", len(body), body))
+			p.Send(fmt.Sprintf("BDAT %d LAST\r\n%s", len(body), body))
 			p.refused("550 5.6.0 Message does not end with CRLF (ref ")
 		}
 		p.begin()
-		p.send("BDAT 1\r\nxBDAT 1\r\n\rBDAT 1 LAST\r\n\n")
-		p.want("250")
-		p.want("250")
-		p.want("250 2.0.0 Ok: queued as ")
+		p.Send("BDAT 1\r\nxBDAT 1\r\n\rBDAT 1 LAST\r\n\n")
+		p.Want("250")
+		p.Want("250")
+		p.Want("250 2.0.0 Ok: queued as ")
 		p.begin()
-		p.send("BDAT 2\r\nx\rBDAT 0 LAST\r\n")
-		p.want("250")
+		p.Send("BDAT 2\r\nx\rBDAT 0 LAST\r\n")
+		p.Want("250")
 		p.refused("550 5.6.0 Message does not end with CRLF (ref ")
 	}
 	if n := len(f.b.messages()); n != 3 {
@@ -98,7 +99,7 @@ func TestReadErrorsOfTheBodyAreReplies(t *testing.T) {
 			f := start(t)
 			for _, p := range ways(f) {
 				p.begin()
-				p.send(tc.send)
+				p.Send(tc.send)
 				if tc.cut {
 					p.Conn.(interface{ CloseWrite() error }).CloseWrite()
 				}
@@ -150,12 +151,12 @@ func TestRefusalsOfTheBackend(t *testing.T) {
 					p.ask("RCPT TO:<refused@y.example>", tc.reply)
 					p.ask("DATA", "354")
 					readFirst <- read
-					p.send(letter + exactly(100_000) + ".\r\n")
+					p.Send(letter + exactly(100_000) + ".\r\n")
 					p.refused(tc.reply)
 				}
 				p.begin()
 				readFirst <- true
-				p.send(fmt.Sprintf("BDAT %d LAST\r\n%s", len(letter), letter))
+				p.Send(fmt.Sprintf("BDAT %d LAST\r\n%s", len(letter), letter))
 				p.refused(tc.reply)
 				p.ask("NOOP", "250")
 			}
@@ -173,7 +174,7 @@ func TestBackendMustReadToTheEnd(t *testing.T) {
 	p := f.clear(0)
 	p.begin()
 	p.ask("DATA", "354")
-	p.send(letter + exactly(100_000) + ".\r\n")
+	p.Send(letter + exactly(100_000) + ".\r\n")
 	p.refused("451 4.3.0")
 }
 
@@ -184,13 +185,13 @@ func TestPanicOfTheBackendIsATemporaryProblem(t *testing.T) {
 	for _, p := range ways(f) {
 		p.begin()
 		p.ask("DATA", "354")
-		p.send(letter + ".\r\n")
+		p.Send(letter + ".\r\n")
 		p.refused("421 4.3.0 Temporary local problem (ref ")
-		p.wantEnd()
+		p.WantEnd()
 	}
 	p := f.clear(0)
 	p.begin()
-	p.send(fmt.Sprintf("BDAT %d LAST\r\n%s", len(letter), letter))
+	p.Send(fmt.Sprintf("BDAT %d LAST\r\n%s", len(letter), letter))
 	p.refused("421 4.3.0 Temporary local problem (ref ")
 	found := f.log.events(t, "refuse")
 	if len(found) != 4 || !strings.Contains(fmt.Sprint(found[0]["cause"]), "out of cheese") || found[0]["level"] != "ERROR" {
@@ -220,11 +221,11 @@ func TestDrainLetsTransactionsEnd(t *testing.T) {
 	drained := make(chan error, 1)
 	go func() { drained <- f.srv.Drain(context.Background()) }()
 	idle.refused("421 4.3.2 gw.example closing for maintenance (ref ")
-	idle.wantEnd()
-	busy.send(letter + ".\r\n")
-	busy.want("250 2.0.0 Ok: queued as ")
-	busy.want("421 4.3.2")
-	busy.wantEnd()
+	idle.WantEnd()
+	busy.Send(letter + ".\r\n")
+	busy.Want("250 2.0.0 Ok: queued as ")
+	busy.Want("421 4.3.2")
+	busy.WantEnd()
 	if err := <-drained; err != nil {
 		t.Fatalf("Drain: %v", err)
 	}
@@ -247,7 +248,7 @@ func TestCutEndsTheBackendsContext(t *testing.T) {
 	p := f.clear(0)
 	p.begin()
 	p.ask("DATA", "354")
-	p.send(letter + ".\r\n")
+	p.Send(letter + ".\r\n")
 	<-entered
 	late, cancel := context.WithCancel(context.Background())
 	cancel()
@@ -256,7 +257,7 @@ func TestCutEndsTheBackendsContext(t *testing.T) {
 	}
 	f.stop()
 	<-f.ended
-	if got := p.reply(); strings.Contains(got, "250") {
+	if got := p.Reply(); strings.Contains(got, "250") {
 		t.Fatalf("reply %q", got)
 	}
 }
@@ -267,7 +268,7 @@ func TestListenerThatFailsIsTold(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := newMemListener()
+	l := testnet.Listen()
 	l.Close()
 	if err := srv.Run(context.Background(), Listener{Listener: l, Name: "gone"}); !errors.Is(err, net.ErrClosed) {
 		t.Fatalf("Run: %v", err)

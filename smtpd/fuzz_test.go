@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"postern/cmd/testnet"
 )
 
 // FuzzSession feeds a connection whatever comes. Nothing may panic, every reply must be a proper line, and a message
@@ -63,7 +65,7 @@ func (f *fixture) play(t *testing.T, input []byte) string {
 	go func() {
 		defer close(done)
 		c.Write(input) // an error shows in the transcript
-		c.(*memConn).CloseWrite()
+		c.(*testnet.Conn).CloseWrite()
 	}()
 	transcript, err := io.ReadAll(c)
 	if err != nil {
@@ -97,9 +99,7 @@ func (f *fixture) forget() {
 	f.b.mu.Lock()
 	f.b.got = nil
 	f.b.mu.Unlock()
-	f.log.mu.Lock()
-	f.log.b.Reset()
-	f.log.mu.Unlock()
+	f.log.Reset()
 	for len(f.b.failed) > 0 {
 		<-f.b.failed
 	}

@@ -1,20 +1,12 @@
 package smtpd
 
 import (
-	"bufio"
-	"bytes"
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
 	"encoding/json"
-	"encoding/pem"
 	"errors"
 	"io"
 	"log/slog"
-	"math/big"
 	"net"
 	"net/netip"
 	"os"
@@ -26,6 +18,8 @@ import (
 
 	"go.uber.org/goleak"
 
+	"postern/cmd/testlog"
+	"postern/cmd/testnet"
 	"postern/store"
 )
 
@@ -87,28 +81,13 @@ func (b *backend) messages() []accepted {
 	return append([]accepted(nil), b.got...)
 }
 
-// writeCertificate makes a self-signed certificate in dir under a serial number of its own.
+// writeCertificate writes a certificate under a serial number of its own to dir.
 func writeCertificate(t testing.TB, dir string, serial int64) (certFile, keyFile string) {
 	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	tmpl := &x509.Certificate{
-		SerialNumber: big.NewInt(serial), DNSNames: []string{"gw.example"},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Duration(serial) * 24 * time.Hour),
-	}
-	der, err := x509.CreateCertificate(rand.Reader, tmpl, tmpl, key.Public(), key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	keyDER, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
+	certificate, key := testnet.KeyPair(t, serial)
 	certFile, keyFile = filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
-	writeFile(t, certFile, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
-	writeFile(t, keyFile, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER}))
+	writeFile(t, certFile, certificate)
+	writeFile(t, keyFile, key)
 	return certFile, keyFile
 }
 
@@ -129,22 +108,7 @@ func loadCertificate(t testing.TB) *Certificate {
 }
 
 // logLines collects the log.
-type logLines struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *logLines) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *logLines) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
+type logLines struct{ testlog.Log }
 
 // events returns the lines of an event.
 func (l *logLines) events(t testing.TB, event string) (found []map[string]any) {
@@ -194,8 +158,8 @@ func startInMemory(t testing.TB, adjust ...func(*Config)) *fixture {
 	f := &fixture{t: t, b: &backend{failed: make(chan error, 1000)}, log: &logLines{}, ended: make(chan struct{})}
 	var listeners [3]net.Listener
 	for i := range listeners {
-		l := newMemListener()
-		listeners[i], f.dial[i] = l, l.dial
+		l := testnet.Listen()
+		listeners[i], f.dial[i] = l, l.Dial
 	}
 	f.serve(listeners, adjust...)
 	return f
@@ -251,11 +215,7 @@ func (f *fixture) close() {
 }
 
 // caller is the client's end.
-type caller struct {
-	t testing.TB
-	net.Conn
-	r *bufio.Reader
-}
+type caller struct{ *testnet.Peer }
 
 func (f *fixture) connect(which int) *caller {
 	f.t.Helper()
@@ -263,17 +223,21 @@ func (f *fixture) connect(which int) *caller {
 	if err != nil {
 		f.t.Fatal(err)
 	}
-	f.t.Cleanup(func() { c.Close() })
-	return &caller{f.t, c, bufio.NewReader(c)}
+	return &caller{testnet.NewPeer(f.t, c)}
+}
+
+func (p *caller) secure(certs ...tls.Certificate) *caller {
+	p.T.Helper()
+	return &caller{p.Peer.Secure(certs...)}
 }
 
 // clear is a greeted connection without TLS.
 func (f *fixture) clear(which int) *caller {
 	f.t.Helper()
 	p := f.connect(which)
-	p.want("220 gw.example")
-	p.send("EHLO client.example\r\n")
-	p.want("250")
+	p.Want("220 gw.example")
+	p.Send("EHLO client.example\r\n")
+	p.Want("250")
 	return p
 }
 
@@ -281,105 +245,61 @@ func (f *fixture) clear(which int) *caller {
 func (f *fixture) starttls(which int, certs ...tls.Certificate) *caller {
 	f.t.Helper()
 	p := f.clear(which)
-	p.send("STARTTLS\r\n")
-	p.want("220")
+	p.Send("STARTTLS\r\n")
+	p.Want("220")
 	p = p.secure(certs...)
-	p.send("EHLO client.example\r\n")
-	p.want("250")
+	p.Send("EHLO client.example\r\n")
+	p.Want("250")
 	return p
 }
 
 func (f *fixture) implicit() *caller {
 	f.t.Helper()
 	p := f.connect(1).secure()
-	p.want("220 gw.example")
-	p.send("EHLO client.example\r\n")
-	p.want("250")
+	p.Want("220 gw.example")
+	p.Send("EHLO client.example\r\n")
+	p.Want("250")
 	return p
-}
-
-func (p *caller) secure(certs ...tls.Certificate) *caller {
-	p.t.Helper()
-	c := tls.Client(p.Conn, &tls.Config{InsecureSkipVerify: true, Certificates: certs})
-	if err := c.Handshake(); err != nil {
-		p.t.Fatal(err)
-	}
-	return &caller{p.t, c, bufio.NewReader(c)}
-}
-
-func (p *caller) send(s string) { io.WriteString(p.Conn, s) } // an error shows at the reply
-
-func (p *caller) reply() string {
-	p.t.Helper()
-	p.SetReadDeadline(time.Now().Add(time.Minute))
-	var all strings.Builder
-	for {
-		line, err := p.r.ReadString('\n')
-		all.WriteString(line)
-		if err != nil {
-			return all.String() + "<" + err.Error() + ">"
-		}
-		if len(line) > 3 && line[3] == ' ' {
-			return all.String()
-		}
-	}
-}
-
-func (p *caller) want(prefix string) string {
-	p.t.Helper()
-	got := p.reply()
-	lines := strings.Split(strings.TrimRight(got, "\r\n"), "\n")
-	if !strings.HasPrefix(lines[len(lines)-1], prefix) {
-		p.t.Fatalf("reply %q, want %q", got, prefix)
-	}
-	return got
 }
 
 // ask sends a command and demands a reply, of 400 and up with a reference, which it returns.
 func (p *caller) ask(command, reply string) (ref string) {
-	p.t.Helper()
-	p.send(command + "\r\n")
+	p.T.Helper()
+	p.Send(command + "\r\n")
 	return p.refused(reply)
 }
 
 func (p *caller) refused(reply string) (ref string) {
-	p.t.Helper()
-	got := p.want(reply)
+	p.T.Helper()
+	got := p.Want(reply)
 	if len(got) > 300 || strings.ContainsFunc(strings.TrimSuffix(got, "\r\n"), notPrintable) && !strings.Contains(got, "\r\n250") {
-		p.t.Fatalf("reply %q", got)
+		p.T.Fatalf("reply %q", got)
 	}
 	if reply[0] < '4' {
 		return ""
 	}
 	_, ref, found := strings.Cut(strings.TrimSuffix(got, ")\r\n"), " (ref ")
 	if !found || !strings.HasSuffix(got, ")\r\n") {
-		p.t.Fatalf("reply without reference: %q", got)
+		p.T.Fatalf("reply without reference: %q", got)
 	}
 	return ref
 }
 
-func (p *caller) wantEnd() {
-	p.t.Helper()
-	if got := p.reply(); !strings.HasPrefix(got, "<") {
-		p.t.Fatalf("the connection lives: %q", got)
-	}
-}
-
 func (p *caller) begin() {
-	p.t.Helper()
+	p.T.Helper()
 	p.ask("MAIL FROM:<a@x.example>", "250 2.1.0 Ok")
 	p.ask("RCPT TO:<b@y.example>", "250 2.1.5 Ok")
 }
 
 // message sends a whole message after begin and returns the id under which it was queued.
 func (p *caller) message(body string) store.MessageID {
-	p.t.Helper()
+	p.T.Helper()
 	p.ask("DATA", "354")
-	p.send(body + ".\r\n")
-	got := p.want("250 2.0.0 Ok: queued as ")
+	p.Send(body + ".\r\n")
+	got := p.Want("250 2.0.0 Ok: queued as ")
 	id, err := store.ParseMessageID(strings.TrimSuffix(strings.TrimPrefix(got, "250 2.0.0 Ok: queued as "), "\r\n"))
 	if err != nil {
-		p.t.Fatalf("reply %q: %v", got, err)
+		p.T.Fatalf("reply %q: %v", got, err)
 	}
 	return id
 }

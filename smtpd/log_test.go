@@ -55,7 +55,7 @@ func TestReferencesAreInTheLog(t *testing.T) {
 	refs[p.ask("RCPT TO:<refused@y.example>", "550")] = 550
 	p.ask("RCPT TO:<b@y.example>", "250")
 	p.ask("DATA", "354")
-	p.send(exactly(testLimit+2) + ".\r\n")
+	p.Send(exactly(testLimit+2) + ".\r\n")
 	refs[p.refused("552")] = 552
 	lines := f.log.events(t, "refuse")
 	if len(lines) != len(refs) {
@@ -97,8 +97,8 @@ func TestAbortedMessageIsLogged(t *testing.T) {
 	f := start(t)
 	p := f.clear(0)
 	p.begin()
-	p.send("BDAT 5\r\nabc\r\nBDAT 5 LAST\r\na\nbcd")
-	p.want("250")
+	p.Send("BDAT 5\r\nabc\r\nBDAT 5 LAST\r\na\nbcd")
+	p.Want("250")
 	ref := p.refused("550 5.6.0 Bare CR, LF or NUL in message")
 	<-f.b.failed
 	f.stop()
@@ -129,8 +129,8 @@ func TestFailedHandshakeIsLogged(t *testing.T) {
 	t.Parallel()
 	f := start(t)
 	p := f.connect(1)
-	p.send("EHLO client.example\r\n")
-	p.reply()
+	p.Send("EHLO client.example\r\n")
+	p.Reply()
 	f.stop()
 	<-f.ended
 	if l := f.log.events(t, "tls-failed"); len(l) != 1 || l[0]["listener"] != "tls" {

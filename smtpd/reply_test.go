@@ -71,7 +71,7 @@ func TestMetricsAreTold(t *testing.T) {
 	p.ask("MAIL FROM:<a@x.example>", "250")
 	p.ask("RCPT TO:<b@y.example>", "550 5.7.1")
 	p.ask("QUIT", "221")
-	p.wantEnd()
+	p.WantEnd()
 	for _, want := range []string{"connected relay", "rejected relay", "refused 500", "refused 550", "disconnected relay"} {
 		if got := <-events; got != want {
 			t.Fatalf("told %q, want %q", got, want)
@@ -96,7 +96,7 @@ func TestStrangersAreCapped(t *testing.T) {
 	}
 	p := f.connect(0)
 	p.refused("421 4.7.0 Too many connections from your address (ref ")
-	p.wantEnd()
+	p.WantEnd()
 }
 
 func TestStrangersAreCutAfterTenErrors(t *testing.T) {
@@ -108,7 +108,7 @@ func TestStrangersAreCutAfterTenErrors(t *testing.T) {
 		p.ask("RCPT TO:<b@y.example>", "550 5.7.1")
 	}
 	p.refused("421 4.7.0 Too many errors (ref ")
-	p.wantEnd()
+	p.WantEnd()
 }
 
 func TestReverseNameIsInTheEnvelope(t *testing.T) {

@@ -57,9 +57,9 @@ func TestTwentyMessagesOnOneConnection(t *testing.T) {
 				ids[p.message(letter)] = true
 				continue
 			}
-			p.send(fmt.Sprintf("BDAT %d\r\n%sBDAT 6 LAST\r\nmore\r\n", len(letter), letter))
-			p.want("250")
-			p.want("250 2.0.0 Ok: queued as ")
+			p.Send(fmt.Sprintf("BDAT %d\r\n%sBDAT 6 LAST\r\nmore\r\n", len(letter), letter))
+			p.Want("250")
+			p.Want("250 2.0.0 Ok: queued as ")
 		}
 		if len(ids) != 10 {
 			t.Fatalf("%d ids", len(ids))
@@ -75,12 +75,12 @@ func TestPipelinedWholeSession(t *testing.T) {
 	f := start(t)
 	p := f.connect(0)
 	one := "MAIL FROM:<a@x.example> SIZE=100\r\nRCPT TO:<b@y.example>\r\nDATA\r\n" + letter + ".\r\n"
-	p.send("EHLO client.example\r\n" + one + one + "MAIL FROM:<>\r\nRCPT TO:<c@y.example>\r\n" +
+	p.Send("EHLO client.example\r\n" + one + one + "MAIL FROM:<>\r\nRCPT TO:<c@y.example>\r\n" +
 		fmt.Sprintf("BDAT %d LAST\r\n%s", len(letter), letter) + "QUIT\r\n")
 	for _, want := range strings.Fields("220 250 250 250 354 250 250 250 354 250 250 250 250 221") {
-		p.want(want)
+		p.Want(want)
 	}
-	p.wantEnd()
+	p.WantEnd()
 	got := f.b.messages()
 	if len(got) != 3 || got[0].body != letter || got[2].body != letter || got[2].env.From != nil || got[0].env.Size != 100 {
 		t.Fatalf("%d messages", len(got))
@@ -190,7 +190,7 @@ func TestSequenceOfCommands(t *testing.T) {
 	t.Parallel()
 	f := start(t)
 	p := f.connect(0)
-	p.want("220")
+	p.Want("220")
 	p.ask("MAIL FROM:<a@x.example>", "503 5.5.1 Bad sequence of commands")
 	p.ask("HELO client.example", "250 gw.example")
 	p.ask("RCPT TO:<b@y.example>", "503 5.5.1 Bad sequence of commands")
@@ -254,9 +254,9 @@ func TestThousandRecipients(t *testing.T) {
 	for i := range 1001 {
 		fmt.Fprintf(&all, "RCPT TO:<r%d@y.example>\r\n", i)
 	}
-	go p.send(all.String())
+	go p.Send(all.String())
 	for range 1001 {
-		p.want("250")
+		p.Want("250")
 	}
 	p.refused("452 4.5.3 Too many recipients")
 	p.message(letter)
@@ -330,7 +330,7 @@ func TestRoomIsReservedWhileATransactionIsOpen(t *testing.T) {
 	first.message(letter)
 	second.ask("MAIL FROM:<a@x.example> SIZE=1000", "250")
 	second.ask("QUIT", "221")
-	second.wantEnd()
+	second.WantEnd()
 	first.ask("MAIL FROM:<a@x.example> SIZE=1000", "250")
 }
 

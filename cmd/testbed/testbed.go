@@ -5,17 +5,16 @@
 package testbed
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"log/slog"
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
+	"postern/cmd/testlog"
 	"postern/store"
 	"postern/store/blob"
 	"postern/store/bolt"
@@ -32,13 +31,13 @@ type Bed struct {
 	Keys   *seal.ServerKeys
 	Ring   *seal.Ring
 	Outbox *outbox.Outbox
-	Log    *Log
+	Log    *testlog.Log
 }
 
 // New opens a bed by a clock.
 func New(t testing.TB, now func() time.Time) *Bed {
 	t.Helper()
-	b := &Bed{T: t, Dir: t.TempDir(), Now: now, Log: &Log{}}
+	b := &Bed{T: t, Dir: t.TempDir(), Now: now, Log: &testlog.Log{}}
 	var err error
 	b.Store, err = bolt.Open(bolt.Config{Dir: b.Dir, Blobs: blob.In(filepath.Join(b.Dir, "blobs")), Now: now, Log: b.Logger()})
 	Must(t, err)
@@ -62,26 +61,6 @@ func Must(t testing.TB, err error) {
 
 // Logger writes to Log.
 func (b *Bed) Logger() *slog.Logger { return slog.New(slog.NewTextHandler(b.Log, nil)) }
-
-// Log keeps what was logged.
-type Log struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-// Write appends a line.
-func (l *Log) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(p)
-}
-
-// String is all that was logged so far.
-func (l *Log) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
-}
 
 // Update runs f in a transaction.
 func (b *Bed) Update(f func(store.Tx) error) {

@@ -21,12 +21,12 @@ func TestPlainSessions(t *testing.T) {
 		body := "Subject: x\r\n\r\n.dot\r\nSTARTTLS\r\nBDAT 5\r\n" + strings.Repeat("y", 5000) + "\r\n"
 		for range 20 {
 			p.data()
-			p.send(strings.ReplaceAll(body, "\r\n.", "\r\n..") + ".\r\n")
-			p.want("250 2.0.0 Ok: queued as X1")
+			p.Send(strings.ReplaceAll(body, "\r\n.", "\r\n..") + ".\r\n")
+			p.Want("250 2.0.0 Ok: queued as X1")
 		}
-		p.send("QUIT\r\n")
-		p.want("221")
-		p.wantEnd()
+		p.Send("QUIT\r\n")
+		p.Want("221")
+		p.WantEnd()
 		got := f.b.messages()
 		if len(got) != 20 || got[19].body != body || got[19].from != "a@x.example" {
 			t.Fatalf("%d messages, the last %q", len(got), got[len(got)-1])
@@ -38,13 +38,13 @@ func TestPipelinedSession(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, f *fixture, p *peer) {
 		chunk := "Subject: chunk\r\n\r\n"
-		p.send("RSET\r\n" + envelope + "DATA\r\n" + "Subject: one\r\n\r\n.\r\n" +
+		p.Send("RSET\r\n" + envelope + "DATA\r\n" + "Subject: one\r\n\r\n.\r\n" +
 			envelope + fmt.Sprintf("BDAT %d\r\n%sNOOP\r\nBDAT 2 LAST\r\n\r\n", len(chunk), chunk) +
 			envelope + "DATA\r\n" + "Subject: two\r\n\r\n.\r\n" + "QUIT\r\n")
 		for _, want := range strings.Fields("250 250 250 354 250 250 250 250 250 250 250 250 354 250 221") {
-			p.want(want)
+			p.Want(want)
 		}
-		p.wantEnd()
+		p.WantEnd()
 		if got := f.b.messages(); len(got) != 3 || got[1].body != chunk+"\r\n" {
 			t.Fatalf("%q", got)
 		}
@@ -70,14 +70,14 @@ func TestD1BodyAfterTimeoutIsNotCommands(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			inTime(t, func(t *testing.T, f *fixture, p *peer) {
 				p.begin()
-				p.send(first)
+				p.Send(first)
 				if name == "DATA" {
-					p.want("354")
+					p.Want("354")
 				}
 				time.Sleep(time.Minute + time.Second)
-				p.send("\r\nMAIL FROM:<ceo@x.example>\r\nRCPT TO:<b@y.example>\r\nDATA\r\nx\r\n.\r\n")
-				p.want("421 4.4.2 Timeout")
-				p.wantEnd()
+				p.Send("\r\nMAIL FROM:<ceo@x.example>\r\nRCPT TO:<b@y.example>\r\nDATA\r\nx\r\n.\r\n")
+				p.Want("421 4.4.2 Timeout")
+				p.WantEnd()
 				synctest.Wait()
 				if got := f.b.messages(); len(got) != 0 {
 					t.Fatalf("taken: %q", got)
@@ -104,13 +104,13 @@ func TestD2TruncatedChunkIsNoMessage(t *testing.T) {
 				t.Parallel()
 				each(t, func(t *testing.T, f *fixture, p *peer) {
 					p.begin()
-					p.send(chunk)
+					p.Send(chunk)
 					if strings.HasPrefix(chunk, "DATA") {
-						p.want("354")
+						p.Want("354")
 					}
 					cut(p.Conn)
-					p.want("421 4.4.2 Connection lost")
-					p.wantEnd()
+					p.Want("421 4.4.2 Connection lost")
+					p.WantEnd()
 					p.Close()
 					<-f.drained()
 					if got := f.b.messages(); len(got) != 0 {
@@ -155,12 +155,12 @@ func TestD3D8BareOctetsEndMessageAndConnection(t *testing.T) {
 				t.Parallel()
 				each(t, func(t *testing.T, f *fixture, p *peer) {
 					p.begin()
-					p.send(verb + body + envelope)
+					p.Send(verb + body + envelope)
 					if before != "" {
-						p.want(before)
+						p.Want(before)
 					}
-					p.want("550 5.6.0 Bare CR, LF or NUL in message")
-					p.wantEnd()
+					p.Want("550 5.6.0 Bare CR, LF or NUL in message")
+					p.WantEnd()
 					if got := f.b.messages(); len(got) != 0 {
 						t.Fatalf("taken: %q", got)
 					}
@@ -174,8 +174,8 @@ func TestBareOctetErrorIsReadableByTheSession(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, f *fixture, p *peer) {
 		p.data()
-		p.send("a\nb\r\n.\r\n")
-		p.want("550 5.6.0")
+		p.Send("a\nb\r\n.\r\n")
+		p.Want("550 5.6.0")
 		var reply *smtp.SMTPError
 		if errs := f.b.errors(); len(errs) != 1 || !errors.As(errs[0], &reply) || reply.Code != 550 || reply.EnhancedCode != (smtp.EnhancedCode{5, 6, 0}) {
 			t.Fatalf("read errors %v", errs)
@@ -190,11 +190,11 @@ func TestD5ControlOctetsInCommands(t *testing.T) {
 		t.Run(fmt.Sprintf("%q", line), func(t *testing.T) {
 			t.Parallel()
 			each(t, func(t *testing.T, f *fixture, p *peer) {
-				p.send("MAIL FROM:<a@x.example>\r\n")
-				p.want("250")
-				p.send(line + "NOOP\r\n")
-				p.want("500 5.5.2")
-				p.wantEnd()
+				p.Send("MAIL FROM:<a@x.example>\r\n")
+				p.Want("250")
+				p.Send(line + "NOOP\r\n")
+				p.Want("500 5.5.2")
+				p.WantEnd()
 			})
 		})
 	}
@@ -204,28 +204,28 @@ func TestD6D7LongLines(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, f *fixture, p *peer) {
 		body := "Subject: x\r\n\r\n" + strings.Repeat("z", 100_000) + "\r\n"
-		p.send(envelope + fmt.Sprintf("BDAT %d\r\n%sBDAT 7 LAST\r\nend..\r\nRSET\r\n", len(body), body))
+		p.Send(envelope + fmt.Sprintf("BDAT %d\r\n%sBDAT 7 LAST\r\nend..\r\nRSET\r\n", len(body), body))
 		for range 5 {
-			p.want("250")
+			p.Want("250")
 		}
 		p.data()
-		p.send(body + ".\r\n")
-		p.want("250")
+		p.Send(body + ".\r\n")
+		p.Want("250")
 		if got := f.b.messages(); len(got) != 2 || got[0].body != body+"end..\r\n" || got[1].body != body {
 			t.Fatalf("%d messages", len(got))
 		}
-		p.send("EHLO " + strings.Repeat("h", 3000) + "\r\nNOOP\r\n")
-		p.want("500 5.5.2 Line too long")
-		p.wantEnd()
+		p.Send("EHLO " + strings.Repeat("h", 3000) + "\r\nNOOP\r\n")
+		p.Want("500 5.5.2 Line too long")
+		p.WantEnd()
 	})
 }
 
 func TestEndlessCommandLine(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, f *fixture, p *peer) {
-		p.send("NOOP " + strings.Repeat("n", 40_000))
-		p.want("500 5.5.2 Line too long")
-		p.wantEnd()
+		p.Send("NOOP " + strings.Repeat("n", 40_000))
+		p.Want("500 5.5.2 Line too long")
+		p.WantEnd()
 	})
 }
 
@@ -236,9 +236,9 @@ func TestD9BadChunkSizes(t *testing.T) {
 			t.Parallel()
 			each(t, func(t *testing.T, f *fixture, p *peer) {
 				p.begin()
-				p.send("BDAT" + arg + "\r\nRSET\r\nNOOP\r\n")
-				p.want("501 5.5.4 Bad chunk size")
-				p.wantEnd()
+				p.Send("BDAT" + arg + "\r\nRSET\r\nNOOP\r\n")
+				p.Want("501 5.5.4 Bad chunk size")
+				p.WantEnd()
 			})
 		})
 	}
@@ -249,13 +249,13 @@ func TestD10FailedHandshakeNeverGoesOnInClear(t *testing.T) {
 	failed := make(chan error, 2)
 	f := start(t, func(c *Config) { c.Hooks.TLSFailed = func(_ *Conn, err error) { failed <- err } })
 	p := f.raw()
-	p.send("EHLO a.example\r\nSTARTTLS\r\n")
-	p.want("250")
-	p.want("220")
-	p.send("MAIL FROM:<a@x.example>\r\nRCPT TO:<b@y.example>\r\nDATA\r\n")
+	p.Send("EHLO a.example\r\nSTARTTLS\r\n")
+	p.Want("250")
+	p.Want("220")
+	p.Send("MAIL FROM:<a@x.example>\r\nRCPT TO:<b@y.example>\r\nDATA\r\n")
 	rest := make([]byte, 1000)
 	for n := 0; ; {
-		m, err := p.r.Read(rest[n:])
+		m, err := p.R.Read(rest[n:])
 		if n += m; err != nil {
 			rest = rest[:n]
 			break
@@ -268,8 +268,8 @@ func TestD10FailedHandshakeNeverGoesOnInClear(t *testing.T) {
 		t.Fatal("no error told")
 	}
 	p = f.connect(1) // implicit TLS
-	p.send("EHLO a.example\r\n")
-	if got := p.reply(); strings.Contains(got, "220") {
+	p.Send("EHLO a.example\r\n")
+	if got := p.Reply(); strings.Contains(got, "220") {
 		t.Fatalf("greeted in clear: %q", got)
 	}
 	<-failed
@@ -280,13 +280,13 @@ func TestD10HandshakeNeverFinished(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := startInMemory(t)
 		p := f.raw()
-		p.send("EHLO a.example\r\nSTARTTLS\r\n")
-		p.want("250")
-		p.want("220")
+		p.Send("EHLO a.example\r\nSTARTTLS\r\n")
+		p.Want("250")
+		p.Want("220")
 		implicit := f.connect(1)
 		time.Sleep(time.Minute + time.Second)
-		p.wantEnd()
-		implicit.wantEnd()
+		p.WantEnd()
+		implicit.WantEnd()
 		synctest.Wait()
 		if n := f.g.Len(); n != 0 {
 			t.Fatalf("%d connections left", n)
@@ -301,12 +301,12 @@ func TestD11SlowSenderIsAccepted(t *testing.T) {
 		line := "twenty octets a line\r\n"
 		for range 900 { // 5.5 hours
 			for i := range line {
-				p.send(line[i : i+1])
+				p.Send(line[i : i+1])
 				time.Sleep(time.Second)
 			}
 		}
-		p.send(".\r\n")
-		p.want("250 2.0.0 Ok")
+		p.Send(".\r\n")
+		p.Want("250 2.0.0 Ok")
 	})
 }
 
@@ -320,14 +320,14 @@ func TestD12OnlyChunksInsideAChunkedMessage(t *testing.T) {
 			t.Parallel()
 			each(t, func(t *testing.T, f *fixture, p *peer) {
 				p.begin()
-				p.send("BDAT 14\r\nSubject: a\r\n\r\nNOOP\r\n")
-				p.want("250")
-				p.want("250")
-				p.send(cmd + next)
-				if got := p.reply(); !strings.HasPrefix(got, "421") && !strings.HasPrefix(got, "552") {
+				p.Send("BDAT 14\r\nSubject: a\r\n\r\nNOOP\r\n")
+				p.Want("250")
+				p.Want("250")
+				p.Send(cmd + next)
+				if got := p.Reply(); !strings.HasPrefix(got, "421") && !strings.HasPrefix(got, "552") {
 					t.Fatalf("reply %q", got)
 				}
-				p.wantEnd()
+				p.WantEnd()
 				p.Close()
 				<-f.drained()
 				if got := f.b.messages(); len(got) != 0 {
@@ -342,10 +342,10 @@ func TestD12QuitInsideAChunkedMessage(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, f *fixture, p *peer) {
 		p.begin()
-		p.send("BDAT 14\r\nSubject: a\r\n\r\nQUIT\r\n" + envelope)
-		p.want("250")
-		p.want("221")
-		p.wantEnd()
+		p.Send("BDAT 14\r\nSubject: a\r\n\r\nQUIT\r\n" + envelope)
+		p.Want("250")
+		p.Want("221")
+		p.WantEnd()
 		<-f.drained()
 		f.waitFor(func() bool { return len(f.b.errors()) == 1 })
 		if len(f.b.messages()) != 0 {
@@ -357,21 +357,21 @@ func TestD12QuitInsideAChunkedMessage(t *testing.T) {
 func TestD13PipelinedCommandsAfterTheEnd(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, f *fixture, p *peer) {
-		p.send("QUIT\r\nEHLO b\r\n" + envelope + "DATA\r\nx\r\n.\r\n")
-		p.want("221")
-		p.wantEnd()
+		p.Send("QUIT\r\nEHLO b\r\n" + envelope + "DATA\r\nx\r\n.\r\n")
+		p.Want("221")
+		p.WantEnd()
 		<-f.drained()
 		if len(f.b.messages()) != 0 {
 			t.Fatal("taken after QUIT")
 		}
 	})
 	each(t, func(t *testing.T, f *fixture, p *peer) {
-		p.send(strings.Repeat("XYZZ\r\n", 8) + envelope)
+		p.Send(strings.Repeat("XYZZ\r\n", 8) + envelope)
 		for range 4 { // go-smtp's own limit
-			p.want("500 5.5.2")
+			p.Want("500 5.5.2")
 		}
-		p.want("500 5.5.1")
-		p.wantEnd()
+		p.Want("500 5.5.1")
+		p.WantEnd()
 		<-f.drained() // a panic in go-smtp would show in its log
 	})
 }

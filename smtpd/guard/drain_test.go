@@ -11,6 +11,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"postern/cmd/testnet"
 )
 
 func errorLogTo(testing.TB) *slog.Logger { return slog.New(slog.NewTextHandler(io.Discard, nil)) }
@@ -22,37 +24,37 @@ func TestDrain(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture, idle *peer) {
 		inAuth, inData, inChunks, inMail := f.client("implicit"), f.client("implicit"), f.client("starttls"), f.client("clear")
 		handshake := f.connect(1)
-		inAuth.send("AUTH PLAIN\r\n")
-		inAuth.want("334")
+		inAuth.Send("AUTH PLAIN\r\n")
+		inAuth.Want("334")
 		inData.data()
-		inData.send("Subject: a\r\n\r\n")
+		inData.Send("Subject: a\r\n\r\n")
 		inChunks.begin()
-		inChunks.send("BDAT 14\r\nSubject: a\r\n\r\n")
-		inChunks.want("250")
+		inChunks.Send("BDAT 14\r\nSubject: a\r\n\r\n")
+		inChunks.Want("250")
 		inMail.begin()
 		f.g.Drain()
-		idle.want(closingReply)
-		idle.wantEnd()
-		inAuth.want(closingReply)
-		inAuth.wantEnd()
-		handshake.wantEnd()
-		inData.send("rest\r\n.\r\n" + envelope)
-		inData.want("250 2.0.0 Ok")
-		inData.want(closingReply) // at the next command, pipelined or not
-		inData.wantEnd()
-		inChunks.send("BDAT 2 LAST\r\n\r\n")
-		inChunks.want("250 2.0.0 Ok")
-		inChunks.want(closingReply)
-		inMail.send("DATA\r\n")
-		inMail.want("354")
+		idle.Want(closingReply)
+		idle.WantEnd()
+		inAuth.Want(closingReply)
+		inAuth.WantEnd()
+		handshake.WantEnd()
+		inData.Send("rest\r\n.\r\n" + envelope)
+		inData.Want("250 2.0.0 Ok")
+		inData.Want(closingReply) // at the next command, pipelined or not
+		inData.WantEnd()
+		inChunks.Send("BDAT 2 LAST\r\n\r\n")
+		inChunks.Want("250 2.0.0 Ok")
+		inChunks.Want(closingReply)
+		inMail.Send("DATA\r\n")
+		inMail.Want("354")
 		select {
 		case <-f.g.Drained():
 			t.Fatal("drained with a message under way")
 		default:
 		}
-		inMail.send("x\r\n.\r\n")
-		inMail.want("250 2.0.0 Ok")
-		inMail.want(closingReply)
+		inMail.Send("x\r\n.\r\n")
+		inMail.Want("250 2.0.0 Ok")
+		inMail.Want(closingReply)
 		for _, p := range []*peer{idle, inAuth, inData, inChunks, inMail} {
 			p.Close()
 		}
@@ -72,11 +74,11 @@ func TestDrainEndsARSETTransaction(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture, p *peer) {
 		p.begin()
 		f.g.Drain()
-		p.send("NOOP\r\nRSET\r\nNOOP\r\n")
-		p.want("250")
-		p.want("250")
-		p.want(closingReply)
-		p.wantEnd()
+		p.Send("NOOP\r\nRSET\r\nNOOP\r\n")
+		p.Want("250")
+		p.Want("250")
+		p.Want(closingReply)
+		p.WantEnd()
 		<-f.g.Drained()
 	})
 }
@@ -92,15 +94,15 @@ func TestCutEndsWhatRuns(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, f *fixture, p *peer) {
 		p.data()
-		p.send("Subject: a\r\n\r\nhalf")
+		p.Send("Subject: a\r\n\r\nhalf")
 		chunk := f.client("starttls")
 		chunk.begin()
-		chunk.send("BDAT 100 LAST\r\nSubject: a\r\n\r\nhalf")
+		chunk.Send("BDAT 100 LAST\r\nSubject: a\r\n\r\nhalf")
 		handshake := f.connect(1)
 		f.stop()
 		<-f.ended
 		for _, p := range []*peer{p, chunk, handshake} {
-			if got := p.reply(); strings.Contains(got, "250") {
+			if got := p.Reply(); strings.Contains(got, "250") {
 				t.Fatalf("reply %q", got)
 			}
 		}
@@ -113,16 +115,16 @@ func TestCutEndsWhatRuns(t *testing.T) {
 func TestCutWhileLingering(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, f *fixture, p *peer) {
-		p.send("GET / HTTP/1.0\r\n\r\n")
-		p.want("521")
-		p.wantEnd()
+		p.Send("GET / HTTP/1.0\r\n\r\n")
+		p.Want("521")
+		p.WantEnd()
 		f.stop()
 		<-f.ended
 	}, func(c *Config) { c.Limits.Linger = time.Hour })
 	each(t, func(t *testing.T, f *fixture, p *peer) {
-		p.send("GET / HTTP/1.0\r\n\r\n")
-		p.want("521")
-		p.wantEnd()
+		p.Send("GET / HTTP/1.0\r\n\r\n")
+		p.Want("521")
+		p.WantEnd()
 		<-f.drained()
 	}, func(c *Config) { c.Limits.Linger = time.Hour })
 }
@@ -147,10 +149,10 @@ func TestAcceptOutlivesPassingErrors(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	other := newMemListener()
+	other := testnet.Listen()
 	sick := &sickListener{Listener: l, errs: []error{syscall.EMFILE, syscall.ECONNABORTED}}
 	f := serve(t, [2]net.Listener{sick, other}, [2]func() (net.Conn, error){
-		func() (net.Conn, error) { return net.Dial("tcp", l.Addr().String()) }, other.dial,
+		func() (net.Conn, error) { return net.Dial("tcp", l.Addr().String()) }, other.Dial,
 	}, func(c *Config) { c.Log = errorLogTo(t) })
 	f.client("clear").begin()
 }
@@ -162,12 +164,12 @@ func TestFailedListenerEndsRun(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	good := newMemListener()
-	err = g.Run(context.Background(), Listener{Listener: good, Name: "good"}, Listener{Listener: &sickListener{Listener: newMemListener(), errs: []error{broken}}, Name: "bad"})
+	good := testnet.Listen()
+	err = g.Run(context.Background(), Listener{Listener: good, Name: "good"}, Listener{Listener: &sickListener{Listener: testnet.Listen(), errs: []error{broken}}, Name: "bad"})
 	if !errors.Is(err, broken) || !strings.Contains(err.Error(), "bad") {
 		t.Fatalf("Run: %v", err)
 	}
-	if _, err := good.dial(); err == nil {
+	if _, err := good.Dial(); err == nil {
 		t.Fatal("the other listener is still open")
 	}
 }
@@ -186,9 +188,9 @@ func TestDrainDuringAccept(t *testing.T) {
 	g.Store(f.g)
 	busy := f.client("clear")
 	busy.begin()
-	f.connect(1).wantEnd() // it never says anything
-	busy.send("RSET\r\n")
-	busy.want("250")
-	busy.want(closingReply)
+	f.connect(1).WantEnd() // it never says anything
+	busy.Send("RSET\r\n")
+	busy.Want("250")
+	busy.Want(closingReply)
 	<-f.g.Drained()
 }

@@ -1,18 +1,11 @@
 package guard
 
 import (
-	"bufio"
-	"bytes"
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"io"
 	"log/slog"
-	"math/big"
 	"net"
 	"strings"
 	"sync"
@@ -22,6 +15,9 @@ import (
 	"github.com/emersion/go-sasl"
 	"github.com/emersion/go-smtp"
 	"go.uber.org/goleak"
+
+	"postern/cmd/testlog"
+	"postern/cmd/testnet"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -128,24 +124,6 @@ func (s *session) Auth(string) (sasl.Server, error) {
 	}), nil
 }
 
-// certificate makes a key pair that is valid now, which in a synctest bubble is the year 2000.
-func certificate(t testing.TB) *tls.Config {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	tmpl := &x509.Certificate{
-		SerialNumber: big.NewInt(1), DNSNames: []string{"gw.example"},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(48 * time.Hour),
-	}
-	der, err := x509.CreateCertificate(rand.Reader, tmpl, tmpl, key.Public(), key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}}
-}
-
 // fixture is a running Guard with two listeners, in clear and with implicit TLS.
 type fixture struct {
 	t       testing.TB
@@ -155,24 +133,7 @@ type fixture struct {
 	stop    context.CancelFunc
 	ended   chan struct{}
 	refused chan Reply
-	logged  *syncBuffer
-}
-
-type syncBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (s *syncBuffer) Write(p []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.Write(p)
-}
-
-func (s *syncBuffer) String() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.String()
+	logged  *testlog.Log
 }
 
 const testLimit = 1 << 20
@@ -195,16 +156,16 @@ func start(t testing.TB, adjust ...func(*Config)) *fixture {
 // startInMemory serves on pipes, for synctest.
 func startInMemory(t testing.TB, adjust ...func(*Config)) *fixture {
 	t.Helper()
-	clear, secure := newMemListener(), newMemListener()
-	return serve(t, [2]net.Listener{clear, secure}, [2]func() (net.Conn, error){clear.dial, secure.dial}, adjust...)
+	clear, secure := testnet.Listen(), testnet.Listen()
+	return serve(t, [2]net.Listener{clear, secure}, [2]func() (net.Conn, error){clear.Dial, secure.Dial}, adjust...)
 }
 
 func serve(t testing.TB, listeners [2]net.Listener, dial [2]func() (net.Conn, error), adjust ...func(*Config)) *fixture {
 	t.Helper()
 	f := &fixture{t: t, b: &backend{changed: make(chan struct{}, 100)}, dial: dial, ended: make(chan struct{}),
-		refused: make(chan Reply, 1000), logged: &syncBuffer{}}
+		refused: make(chan Reply, 1000), logged: &testlog.Log{}}
 	cfg := Config{
-		Host: "gw.example", Backend: f.b, TLS: certificate(t),
+		Host: "gw.example", Backend: f.b, TLS: &tls.Config{Certificates: []tls.Certificate{testnet.Certificate(t)}},
 		Limits: Limits{Message: testLimit, Read: time.Minute, Write: time.Minute, Linger: 100 * time.Millisecond},
 		Hooks:  Hooks{Refused: func(_ *Conn, r Reply, _ string) { f.refused <- r }},
 		Log:    slog.New(slog.NewTextHandler(f.logged, nil)),
@@ -239,11 +200,7 @@ func (f *fixture) close() {
 }
 
 // peer is the client's end of a connection.
-type peer struct {
-	t testing.TB
-	net.Conn
-	r *bufio.Reader
-}
+type peer struct{ *testnet.Peer }
 
 func (f *fixture) connect(which int) *peer {
 	f.t.Helper()
@@ -251,15 +208,21 @@ func (f *fixture) connect(which int) *peer {
 	if err != nil {
 		f.t.Fatal(err)
 	}
-	f.t.Cleanup(func() { c.Close() })
-	return &peer{f.t, c, bufio.NewReader(c)}
+	p := &peer{testnet.NewPeer(f.t, c)}
+	p.Patience = 24 * time.Hour // by the clock of a bubble
+	return p
+}
+
+func (p *peer) secure() *peer {
+	p.T.Helper()
+	return &peer{p.Peer.Secure()}
 }
 
 // raw is a connection in clear that has been greeted.
 func (f *fixture) raw() *peer {
 	f.t.Helper()
 	p := f.connect(0)
-	p.want("220 gw.example")
+	p.Want("220 gw.example")
 	return p
 }
 
@@ -275,92 +238,41 @@ func (f *fixture) client(mode string) *peer {
 		p = f.raw()
 	case "starttls":
 		p = f.raw()
-		p.send("EHLO a.example\r\n")
-		p.want("250")
-		p.send("STARTTLS\r\n")
-		p.want("220")
+		p.Send("EHLO a.example\r\n")
+		p.Want("250")
+		p.Send("STARTTLS\r\n")
+		p.Want("220")
 		p = p.secure()
-		p.send("MAIL FROM:<a@x.example>\r\n")
-		p.want("502") // nothing of the clear session is left
+		p.Send("MAIL FROM:<a@x.example>\r\n")
+		p.Want("502") // nothing of the clear session is left
 	case "implicit":
 		p = f.connect(1).secure()
-		p.want("220 gw.example")
+		p.Want("220 gw.example")
 	}
-	p.send("EHLO a.example\r\n")
-	caps := p.want("250")
+	p.Send("EHLO a.example\r\n")
+	caps := p.Want("250")
 	if secure := mode != "clear"; secure == strings.Contains(caps, "STARTTLS") || secure != strings.Contains(caps, "AUTH PLAIN") {
 		f.t.Fatalf("%s: capabilities %q", mode, caps)
 	}
 	return p
 }
 
-func (p *peer) secure() *peer {
-	p.t.Helper()
-	c := tls.Client(p.Conn, &tls.Config{InsecureSkipVerify: true})
-	if err := c.Handshake(); err != nil {
-		p.t.Fatal(err)
-	}
-	return &peer{p.t, c, bufio.NewReader(c)}
-}
-
-// send writes; an error shows where the answer is read.
-func (p *peer) send(s string) {
-	p.t.Helper()
-	io.WriteString(p.Conn, s)
-}
-
-// reply reads a whole reply; the end of the connection reads as "<error>".
-func (p *peer) reply() string {
-	p.t.Helper()
-	p.SetReadDeadline(time.Now().Add(24 * time.Hour))
-	var all strings.Builder
-	for {
-		line, err := p.r.ReadString('\n')
-		all.WriteString(line)
-		if err != nil {
-			return all.String() + "<" + err.Error() + ">"
-		}
-		if len(line) > 3 && line[3] == ' ' {
-			return all.String()
-		}
-	}
-}
-
-// want reads a reply whose last line begins with prefix.
-func (p *peer) want(prefix string) string {
-	p.t.Helper()
-	got := p.reply()
-	lines := strings.Split(strings.TrimRight(got, "\r\n"), "\n")
-	if !strings.HasPrefix(lines[len(lines)-1], prefix) {
-		p.t.Fatalf("reply %q, want %q", got, prefix)
-	}
-	return got
-}
-
-// wantEnd demands that the connection is over without another reply.
-func (p *peer) wantEnd() {
-	p.t.Helper()
-	if got := p.reply(); !strings.HasPrefix(got, "<") {
-		p.t.Fatalf("the connection lives: %q", got)
-	}
-}
-
 const envelope = "MAIL FROM:<a@x.example>\r\nRCPT TO:<b@y.example>\r\n"
 
 // begin opens a transaction.
 func (p *peer) begin() {
-	p.t.Helper()
-	p.send(envelope)
-	p.want("250")
-	p.want("250")
+	p.T.Helper()
+	p.Send(envelope)
+	p.Want("250")
+	p.Want("250")
 }
 
 // data opens a transaction up to the 354.
 func (p *peer) data() {
-	p.t.Helper()
+	p.T.Helper()
 	p.begin()
-	p.send("DATA\r\n")
-	p.want("354")
+	p.Send("DATA\r\n")
+	p.Want("354")
 }
 
 // each runs f once per mode on a Guard of its own.

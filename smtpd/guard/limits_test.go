@@ -17,9 +17,9 @@ func TestStartTLSInjection(t *testing.T) {
 	f := start(t)
 	for _, behind := range []string{"MAIL FROM:<evil@x.example>\r\n", "\x16", "\r\n"} {
 		p := f.client("clear")
-		p.send("STARTTLS\r\n" + behind)
-		p.want("421 4.7.0 Input after STARTTLS")
-		p.wantEnd()
+		p.Send("STARTTLS\r\n" + behind)
+		p.Want("421 4.7.0 Input after STARTTLS")
+		p.WantEnd()
 	}
 }
 
@@ -27,11 +27,11 @@ func TestStartTLSLookAlikes(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, f *fixture, p *peer) {
 		for _, line := range []string{"STARTTLSX", "STARTTLS now", "starttlsstarttls"} {
-			p.send(line + "\r\n")
-			p.want("503 5.5.1")
+			p.Send(line + "\r\n")
+			p.Want("503 5.5.1")
 		}
-		p.send("\u017ftarttls\r\n") // strings.ToUpper makes an S of it
-		p.want("500 5.5.2")
+		p.Send("\u017ftarttls\r\n") // strings.ToUpper makes an S of it
+		p.Want("500 5.5.2")
 		p.begin()
 	})
 }
@@ -39,16 +39,16 @@ func TestStartTLSLookAlikes(t *testing.T) {
 func TestStartTLSUnderTLSAndWithoutCertificate(t *testing.T) {
 	t.Parallel()
 	p := start(t).client("implicit")
-	p.send("STARTTLS\r\n")
-	p.want("503 5.5.1")
+	p.Send("STARTTLS\r\n")
+	p.Want("503 5.5.1")
 	f := start(t, func(c *Config) { c.TLS = nil })
 	p = f.raw()
-	p.send("EHLO a.example\r\n")
-	if caps := p.want("250"); strings.Contains(caps, "STARTTLS") {
+	p.Send("EHLO a.example\r\n")
+	if caps := p.Want("250"); strings.Contains(caps, "STARTTLS") {
 		t.Fatalf("offered: %q", caps)
 	}
-	p.send("STARTTLS\r\n")
-	p.want("503 5.5.1")
+	p.Send("STARTTLS\r\n")
+	p.Want("503 5.5.1")
 }
 
 func TestStartTLSKeepsTheIdentity(t *testing.T) {
@@ -60,8 +60,8 @@ func TestStartTLSKeepsTheIdentity(t *testing.T) {
 	})
 	p := f.client("starttls")
 	first := <-opened
-	p.send("QUIT\r\n")
-	p.want("221")
+	p.Send("QUIT\r\n")
+	p.Want("221")
 	last := <-closed
 	if last == first || last.ID() != first.ID() || last.Attached() != "mine" || last.TLS() == nil || first.TLS() != nil {
 		t.Fatalf("first %q %v, last %q %v", first.ID(), first.TLS() != nil, last.ID(), last.TLS() != nil)
@@ -77,14 +77,14 @@ func TestAuthGuessingEndsTheConnection(t *testing.T) {
 	for _, mode := range []string{"starttls", "implicit"} {
 		p := f.client(mode)
 		bad := "AUTH PLAIN " + base64.StdEncoding.EncodeToString([]byte("\x00u\x00bad")) + "\r\n"
-		p.send(bad)
-		p.want("535")
-		p.send("EHLO b.example\r\n") // the count survives it
-		p.want("250")
-		p.send(bad + bad + "NOOP\r\n")
-		p.want("535")
-		p.want("421 4.7.0")
-		p.wantEnd()
+		p.Send(bad)
+		p.Want("535")
+		p.Send("EHLO b.example\r\n") // the count survives it
+		p.Want("250")
+		p.Send(bad + bad + "NOOP\r\n")
+		p.Want("535")
+		p.Want("421 4.7.0")
+		p.WantEnd()
 	}
 }
 
@@ -93,36 +93,36 @@ func TestAnswerToAuthIsNoCommand(t *testing.T) {
 	f := start(t)
 	for _, answer := range []string{"STARTTLS", "QUIT", "BDAT 5"} {
 		p := f.client("implicit")
-		p.send("AUTH PLAIN\r\n")
-		p.want("334")
-		p.send(answer + "\r\n")
-		p.want("454") // not base64 of a log-on
-		p.send("NOOP\r\n")
-		p.want("250")
-		p.send("AUTH PLAIN " + base64.StdEncoding.EncodeToString([]byte("\x00"+strings.Repeat("u", 4000)+"\x00good")) + "\r\n")
-		p.want("235")
+		p.Send("AUTH PLAIN\r\n")
+		p.Want("334")
+		p.Send(answer + "\r\n")
+		p.Want("454") // not base64 of a log-on
+		p.Send("NOOP\r\n")
+		p.Want("250")
+		p.Send("AUTH PLAIN " + base64.StdEncoding.EncodeToString([]byte("\x00"+strings.Repeat("u", 4000)+"\x00good")) + "\r\n")
+		p.Want("235")
 	}
 	p := f.client("implicit")
-	p.send("AUTH PLAIN\r\n")
-	p.want("334")
-	p.send(strings.Repeat("A", 13_000) + "\r\n")
-	p.want("500 5.5.2 Line too long")
-	p.wantEnd()
+	p.Send("AUTH PLAIN\r\n")
+	p.Want("334")
+	p.Send(strings.Repeat("A", 13_000) + "\r\n")
+	p.Want("500 5.5.2 Line too long")
+	p.WantEnd()
 }
 
 func TestNoAuthInClear(t *testing.T) {
 	t.Parallel()
 	p := start(t).client("clear")
-	p.send("AUTH PLAIN AHUAZ29vZA==\r\n")
-	p.want("523")
+	p.Send("AUTH PLAIN AHUAZ29vZA==\r\n")
+	p.Want("523")
 }
 
 func TestExactSize(t *testing.T) {
 	t.Parallel()
 	body := strings.Repeat(strings.Repeat("q", 1022)+"\r\n", testLimit/1024)
 	each(t, func(t *testing.T, f *fixture, p *peer) {
-		p.send("EHLO b.example\r\n")
-		caps := p.want("250")
+		p.Send("EHLO b.example\r\n")
+		caps := p.Want("250")
 		if want := fmt.Sprintf("SIZE %d\r\n", testLimit); !strings.Contains(caps, want) || strings.Contains(caps, "REQUIRETLS") {
 			t.Fatalf("capabilities %q", caps)
 		}
@@ -130,19 +130,19 @@ func TestExactSize(t *testing.T) {
 			t.Fatalf("EHLO names %q", caps)
 		}
 		p.data()
-		p.send(body + ".\r\n")
-		p.want("250")
+		p.Send(body + ".\r\n")
+		p.Want("250")
 		p.data()
-		p.send("12\r\n" + body + ".\r\n")
-		p.want("552 5.3.4")
+		p.Send("12\r\n" + body + ".\r\n")
+		p.Want("552 5.3.4")
 		p.begin()
-		p.send(fmt.Sprintf("BDAT %d LAST\r\n", len(body)) + body)
-		p.want("250")
+		p.Send(fmt.Sprintf("BDAT %d LAST\r\n", len(body)) + body)
+		p.Want("250")
 		p.begin()
-		p.send(fmt.Sprintf("BDAT %d LAST\r\n12\r\n", len(body)+4) + body)
-		p.want("552 5.3.4")
-		p.send("NOOP\r\n")
-		p.want("250")
+		p.Send(fmt.Sprintf("BDAT %d LAST\r\n12\r\n", len(body)+4) + body)
+		p.Want("552 5.3.4")
+		p.Send("NOOP\r\n")
+		p.Want("250")
 		if got := f.b.messages(); len(got) != 2 || got[0].body != body || got[1].body != body {
 			t.Fatalf("%d messages", len(got))
 		}
@@ -153,11 +153,11 @@ func TestAnnouncedSizeOver32Bits(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, f *fixture, p *peer) {
 		for _, size := range []string{"4294967296", "99999999999999999999999"} {
-			p.send("MAIL FROM:<a@x.example> BODY=8BITMIME size=" + size + "\r\n")
-			p.want("552 5.3.4 Message exceeds 1048576 bytes (ref ")
+			p.Send("MAIL FROM:<a@x.example> BODY=8BITMIME size=" + size + "\r\n")
+			p.Want("552 5.3.4 Message exceeds 1048576 bytes (ref ")
 		}
-		p.send("MAIL FROM:<a@x.example> SIZE=12x\r\n")
-		p.want("501")
+		p.Send("MAIL FROM:<a@x.example> SIZE=12x\r\n")
+		p.Want("501")
 		p.begin()
 	})
 }
@@ -177,8 +177,8 @@ func TestRefusedMessageIsNotReadForEver(t *testing.T) {
 				}
 			}
 		}()
-		p.want("552 5.3.4")
-		p.wantEnd()
+		p.Want("552 5.3.4")
+		p.WantEnd()
 		p.Close()
 		<-sent
 		<-f.drained()
@@ -194,21 +194,21 @@ func TestHugeChunkIsRefusedUnread(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, f *fixture, p *peer) {
 		p.begin()
-		p.send("BDAT 4000000000 LAST\r\n")
-		p.want("552 5.3.4 Message exceeds 1048576 bytes")
-		p.wantEnd()
+		p.Send("BDAT 4000000000 LAST\r\n")
+		p.Want("552 5.3.4 Message exceeds 1048576 bytes")
+		p.WantEnd()
 	})
 }
 
 func TestRefusedChunkIsDiscarded(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, f *fixture, p *peer) {
-		p.send("BDAT 7 LAST\r\nRSET\r\n\nNOOP\r\n") // no transaction; bare LF inside
-		p.want("502")
-		p.want("250")
+		p.Send("BDAT 7 LAST\r\nRSET\r\n\nNOOP\r\n") // no transaction; bare LF inside
+		p.Want("502")
+		p.Want("250")
 		p.begin()
-		p.send("NOOP\r\n")
-		p.want("250")
+		p.Send("NOOP\r\n")
+		p.Want("250")
 	})
 }
 
@@ -224,8 +224,8 @@ func TestRefusalIsReadThoughTheClientSendsOn(t *testing.T) {
 		if err := <-done; err != nil {
 			t.Fatalf("reset while sending: %v", err)
 		}
-		p.want("550 5.6.0")
-		p.wantEnd()
+		p.Want("550 5.6.0")
+		p.WantEnd()
 	}, func(c *Config) { c.Limits.Linger = time.Minute })
 }
 
@@ -251,24 +251,24 @@ func TestIdleClient(t *testing.T) {
 	t.Parallel()
 	inTime(t, func(t *testing.T, f *fixture, p *peer) {
 		time.Sleep(time.Minute + time.Second)
-		p.want("421 4.4.2 Timeout")
-		p.wantEnd()
+		p.Want("421 4.4.2 Timeout")
+		p.WantEnd()
 	})
 }
 
 func TestWebClients(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, f *fixture, p *peer) {
-		p.send("POST / HTTP/1.1\r\nHost: gw.example\r\n\r\n" + envelope)
-		p.want("521 5.7.0")
-		p.wantEnd()
+		p.Send("POST / HTTP/1.1\r\nHost: gw.example\r\n\r\n" + envelope)
+		p.Want("521 5.7.0")
+		p.WantEnd()
 	})
 	f := start(t)
 	for _, verb := range []string{"GET /", "CONNECT x:25", "get /"} {
 		p := f.raw()
-		p.send(verb + " HTTP/1.1\r\n\r\n")
-		p.want("521 5.7.0")
-		p.wantEnd()
+		p.Send(verb + " HTTP/1.1\r\n\r\n")
+		p.Want("521 5.7.0")
+		p.WantEnd()
 	}
 }
 
@@ -277,19 +277,19 @@ func TestTooManyErrors(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture, p *peer) {
 		for errors := range 5 { // a message clears the count
 			for range errors {
-				p.send("RCPT TO:<b@y.example>\r\n")
-				p.want("502")
+				p.Send("RCPT TO:<b@y.example>\r\n")
+				p.Want("502")
 			}
 			p.data()
-			p.send("x\r\n.\r\n")
-			p.want("250")
+			p.Send("x\r\n.\r\n")
+			p.Want("250")
 		}
-		p.send(strings.Repeat("RCPT TO:<b@y.example>\r\n", 7))
+		p.Send(strings.Repeat("RCPT TO:<b@y.example>\r\n", 7))
 		for range 5 {
-			p.want("502")
+			p.Want("502")
 		}
-		p.want("421 4.7.0 Too many errors")
-		p.wantEnd()
+		p.Want("421 4.7.0 Too many errors")
+		p.WantEnd()
 	}, func(c *Config) { c.Class = func(netip.Addr) Class { return Class{Errors: 5} } })
 }
 
@@ -314,19 +314,19 @@ func TestConnectionCaps(t *testing.T) {
 			})
 			first, second := f.raw(), f.client("starttls")
 			p := f.connect(0)
-			p.want(tc.text)
-			p.wantEnd()
-			f.connect(1).wantEnd() // in clear it could not be read
+			p.Want(tc.text)
+			p.WantEnd()
+			f.connect(1).WantEnd() // in clear it could not be read
 			if a, b := <-rejected, <-rejected; a != "clear" || b != "tls" {
 				t.Fatalf("rejected on %s, %s", a, b)
 			}
-			second.send("QUIT\r\n")
-			second.want("221")
-			second.wantEnd()
+			second.Send("QUIT\r\n")
+			second.Want("221")
+			second.WantEnd()
 			f.waitFor(func() bool { return f.g.Len() == 1 })
 			f.raw()
-			first.send("NOOP\r\n")
-			first.want("250")
+			first.Send("NOOP\r\n")
+			first.Want("250")
 		})
 	}
 }
@@ -336,11 +336,11 @@ func TestPanicOfASessionEndsItsConnectionOnly(t *testing.T) {
 	f := start(t, func(c *Config) { c.Backend.(*backend).panicky = true })
 	p, other := f.client("implicit"), f.client("clear")
 	p.data()
-	p.send("x\r\n.\r\n")
-	p.want("421")
-	p.wantEnd()
-	other.send("NOOP\r\n")
-	other.want("250")
+	p.Send("x\r\n.\r\n")
+	p.Want("421")
+	p.WantEnd()
+	other.Send("NOOP\r\n")
+	other.Want("250")
 	f.waitFor(func() bool { return strings.Contains(f.logged.String(), "the backend's fault") })
 }
 

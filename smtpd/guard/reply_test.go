@@ -9,16 +9,16 @@ import (
 func TestRepliesAreOneSafeLineWithReference(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, f *fixture, p *peer) {
-		p.send("RCPT TO:<" + strings.Repeat("\u00e4", 300) + ">\r\n")
-		p.want("502")
-		p.send("EHLO " + strings.Repeat("\u00e4", 900) + "\r\n")
-		for _, line := range strings.Split(strings.TrimSuffix(p.want("250"), "\r\n"), "\r\n") {
+		p.Send("RCPT TO:<" + strings.Repeat("\u00e4", 300) + ">\r\n")
+		p.Want("502")
+		p.Send("EHLO " + strings.Repeat("\u00e4", 900) + "\r\n")
+		for _, line := range strings.Split(strings.TrimSuffix(p.Want("250"), "\r\n"), "\r\n") {
 			if len(line) > 298 || strings.ContainsFunc(line, func(r rune) bool { return r < ' ' || r > '~' }) {
 				t.Fatalf("line %q", line)
 			}
 		}
-		p.send(strings.Repeat("y", 4) + " " + strings.Repeat("\u00e4", 900) + "\r\n")
-		got := p.want("500")
+		p.Send(strings.Repeat("y", 4) + " " + strings.Repeat("\u00e4", 900) + "\r\n")
+		got := p.Want("500")
 		ref := got[strings.Index(got, "(ref ")+5 : strings.Index(got, ")\r\n")]
 		id, n, _ := strings.Cut(ref, "-")
 		if len(got) > 300 || len(id) != 10 || n == "" {
@@ -30,10 +30,10 @@ func TestRepliesAreOneSafeLineWithReference(t *testing.T) {
 func TestRewrite(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, f *fixture, p *peer) {
-		p.send("NOOP\r\n")
-		p.want("250 2.0.0 NOOP said 250 2.0.0")
-		p.send("RCPT TO:<a@b.example>\r\n")
-		p.want("502 5.5.1 RCPT said 502 5.5.1 (ref ")
+		p.Send("NOOP\r\n")
+		p.Want("250 2.0.0 NOOP said 250 2.0.0")
+		p.Send("RCPT TO:<a@b.example>\r\n")
+		p.Want("502 5.5.1 RCPT said 502 5.5.1 (ref ")
 		r := <-f.refused
 		for r.Verb == "MAIL" { // of the harness
 			r = <-f.refused
