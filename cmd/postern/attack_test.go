@@ -2,13 +2,10 @@ package main
 
 import (
 	"bytes"
-	"crypto/aes"
-	"crypto/cipher"
 	"crypto/hkdf"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
-	bits "encoding/binary"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -55,42 +52,6 @@ func newAttack(l loot) *attack {
 	return &attack{loot: l, server: map[string][]byte{}, queue: map[string][]byte{}, tried: map[string]bool{},
 		fileKeys: map[string][]byte{}, seeds: map[string]bool{}}
 }
-
-// Notation of FORMAT.md.
-
-func formatC(parts ...string) []byte {
-	var out []byte
-	for _, p := range append([]string{"postern/v1"}, parts...) {
-		out = append(bits.BigEndian.AppendUint16(out, uint16(len(p))), p...)
-	}
-	return out
-}
-
-func formatDerive(secret []byte, parts ...string) []byte {
-	key, err := hkdf.Key(sha256.New, secret, nil, string(formatC(parts...)), 32)
-	if err != nil {
-		panic(err)
-	}
-	return key
-}
-
-func formatBox(key, box []byte, ctx ...string) ([]byte, bool) {
-	if len(box) < 28 {
-		return nil, false
-	}
-	block, err := aes.NewCipher(key)
-	if err != nil {
-		panic(err)
-	}
-	gcm, err := cipher.NewGCM(block)
-	if err != nil {
-		panic(err)
-	}
-	x, err := gcm.Open(nil, box[:12], box[12:], formatC(ctx...))
-	return x, err == nil
-}
-
-func keyID(key []byte) string { return store.EncodeB32(formatDerive(key, "key-id")[:5]) }
 
 // run goes on until nothing new opens.
 func (a *attack) run() *attack {
@@ -183,10 +144,21 @@ func (a *attack) openLayers() {
 		case ok && !seen[fmt.Sprint(ctx)+string(inner)]: // rotation leaves what is inside as it is
 			seen[fmt.Sprint(ctx)+string(inner)] = true
 			a.layers = append(a.layers, layer{ctx, inner})
-		case !ok && a.live[string(v)]:
+		case !ok && a.inRecord(v):
 			a.dead++
 		}
 	}
+}
+
+// inRecord reports whether a value stands as it is in a record that is in use.
+func (a *attack) inRecord(v []byte) bool {
+	text := base64.StdEncoding.EncodeToString(v)
+	for record := range a.live {
+		if strings.Contains(record, `"`+text+`"`) || record[1:] == string(v) {
+			return true
+		}
+	}
+	return false
 }
 
 func (a *attack) layerOf(v []byte, contexts [][]string) ([]string, []byte, bool) {
@@ -335,7 +307,7 @@ func (a *attack) tryLink(g guess) {
 // tryKey uses 32 octets as a server key, a queue key, a session's token and a seed.
 func (a *attack) tryKey(g guess) {
 	id := keyID(g.octets)
-	if a.queueIDs[id] && a.queue[id] == nil {
+	if a.symIDs[id] && a.queue[id] == nil && a.server[id] == nil {
 		a.queue[id] = g.octets
 		a.openQueue()
 	}

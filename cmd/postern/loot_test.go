@@ -2,11 +2,11 @@ package main
 
 import (
 	"bytes"
-	"crypto/hpke"
 	"encoding/base64"
 	bits "encoding/binary"
 	"encoding/json"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -19,21 +19,21 @@ import (
 	"golang.org/x/crypto/argon2"
 
 	"postern/store"
-	"postern/store/seal"
 )
 
 // loot is what copies of a data folder hold: all records, and all octets of all files, freed pages included.
 type loot struct {
 	raw      map[string]bool // pieces of all files, each once
+	elements map[string]bool // values in leaves of the store's tree, those of freed pages included
 	store    []byte          // the store's whole file, of the last copy
-	values   [][]byte        // all base64 in them, decoded, each once
+	values   [][]byte        // all that can be sealed: base64 decoded, and what begins with the id of a key
 	live     map[string]bool // those that a record of some copy holds
 	messages map[string]sealedMessage
 	rcpts    map[rcptID]bool
 	aids     map[string]bool
 	sids     map[string]bool
 	keyIDs   map[string]bool // of accounts
-	queueIDs map[string]bool
+	symIDs   map[string]bool // of server and queue keys
 	lookups  map[string]bool
 	macNames map[string]bool
 	boxes    []box
@@ -50,27 +50,57 @@ type box struct{ aid, kid, params string }
 // lootOf gathers from copies that freeze made.
 func lootOf(t testing.TB, dirs ...string) loot {
 	t.Helper()
-	l := loot{raw: map[string]bool{}, live: map[string]bool{}, messages: map[string]sealedMessage{}, rcpts: map[rcptID]bool{}, aids: map[string]bool{},
-		sids: map[string]bool{}, keyIDs: map[string]bool{}, queueIDs: map[string]bool{}, lookups: map[string]bool{}, macNames: map[string]bool{}}
+	l := loot{raw: map[string]bool{}, elements: map[string]bool{}, live: map[string]bool{}, messages: map[string]sealedMessage{}, rcpts: map[rcptID]bool{},
+		aids: map[string]bool{}, sids: map[string]bool{}, keyIDs: map[string]bool{}, symIDs: map[string]bool{}, lookups: map[string]bool{}, macNames: map[string]bool{}}
 	for _, dir := range dirs {
-		l.readRecords(t, filepath.Join(dir, "data", "postern.db"))
 		l.readFiles(t, filepath.Join(dir, "data"))
+		l.readRecords(t, filepath.Join(dir, "data", "postern.db"))
+		for _, name := range []string{"server.key", "queue.ring"} {
+			for id := range readKeys(t, dir, name) { // ids are no secrets
+				l.symIDs[id] = true
+			}
+		}
 	}
 	seen := map[string]bool{}
-	for page := range l.raw {
-		for _, v := range coded([]byte(page)) {
-			if !seen[string(v)] {
-				seen[string(v)] = true
-				l.values = append(l.values, v)
+	for _, from := range []map[string]bool{l.raw, l.elements} {
+		for text := range from {
+			for _, v := range l.sealedIn([]byte(text), len(text) < piece) {
+				if !seen[string(v)] {
+					seen[string(v)] = true
+					l.values = append(l.values, v)
+				}
 			}
 		}
 	}
 	for v := range l.live {
-		if !seen[v] { // the raw search must see whatever a record holds
-			t.Fatalf("a value of %d octets in a record is not found in the raw file", len(v))
+		if !l.elements[v] { // the search of the raw file must see whatever a record holds
+			t.Fatalf("a record of %d octets is not found in the raw file", len(v))
 		}
 	}
 	return l
+}
+
+// piece is how much of a file is looked at as one.
+const piece = 64 << 10
+
+// sealedIn lists what can be sealed in an octet string: base64, decoded, and with tails also whatever begins with the
+// id of a key and goes on to the end.
+func (l *loot) sealedIn(text []byte, tails bool) [][]byte {
+	values := coded(text)
+	if !tails {
+		return values
+	}
+	for id := range l.symIDs {
+		for at := 0; ; at++ {
+			i := bytes.Index(text[at:], []byte(id))
+			if i < 0 {
+				break
+			}
+			at += i
+			values = append(values, text[at:])
+		}
+	}
+	return values
 }
 
 // codedText is base64 as records hold it.
@@ -89,7 +119,7 @@ func coded(text []byte) (values [][]byte) {
 // out: which of them an attacker has is said by the test.
 func (l *loot) readFiles(t testing.TB, dir string) {
 	t.Helper()
-	const piece, overlap = 64 << 10, 32 << 10
+	const overlap = piece / 2
 	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() || filepath.Base(filepath.Dir(path)) == "keys" {
 			return err
@@ -118,7 +148,7 @@ func (l *loot) body(data []byte) {
 	l.messages[mid] = m
 }
 
-// readRecords walks all buckets of the store.
+// readRecords walks all buckets of the store, and then all pages of its file.
 func (l *loot) readRecords(t testing.TB, path string) {
 	t.Helper()
 	db, err := bbolt.Open(path, 0o600, &bbolt.Options{ReadOnly: true, Timeout: time.Second})
@@ -129,8 +159,8 @@ func (l *loot) readRecords(t testing.TB, path string) {
 	err = db.View(func(tx *bbolt.Tx) error {
 		return tx.ForEach(func(name []byte, b *bbolt.Bucket) error {
 			return b.ForEach(func(k, v []byte) error {
-				for _, x := range coded(v) {
-					l.live[string(x)] = true
+				if len(v) > 0 {
+					l.live[string(v)] = true
 				}
 				l.record(string(name), k, v)
 				return nil
@@ -140,18 +170,46 @@ func (l *loot) readRecords(t testing.TB, path string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	for at := 0; at < len(l.store); at += db.Info().PageSize {
+		l.leaf(l.store[at:])
+	}
+}
+
+// leaf notes the values of a page of bbolt's file, whether it is in use or freed: a head of 16 octets (flags 2: a leaf),
+// heads of 16 octets for the elements, keys and values. A small bucket lies within its element.
+func (l *loot) leaf(page []byte) {
+	const head, leafFlag, bucketFlag = 16, 2, 1
+	if len(page) < head || bits.LittleEndian.Uint16(page[8:]) != leafFlag {
+		return
+	}
+	for i := range int(bits.LittleEndian.Uint16(page[10:])) {
+		at := head + head*i
+		if at+head > len(page) {
+			return
+		}
+		e := page[at:]
+		from := int(bits.LittleEndian.Uint32(e[4:])) + int(bits.LittleEndian.Uint32(e[8:]))
+		to := from + int(bits.LittleEndian.Uint32(e[12:]))
+		if to > len(e) || from > to {
+			return // overwritten since
+		}
+		if v := e[from:to]; bits.LittleEndian.Uint32(e)&bucketFlag == 0 {
+			l.elements[string(v)] = true
+		} else if len(v) > head {
+			l.leaf(v[head:])
+		}
+	}
 }
 
 // record notes what an attacker needs to know of a record: ids, mostly.
 func (l *loot) record(bucket string, k, v []byte) {
 	var x struct {
-		Card  []byte
-		Keys  []struct{ ID, Params string }
-		Links []string
-		Key   string
+		Card []byte
+		Keys []struct{ ID, Params string }
+		Key  string
 	}
-	if len(v) > 1 && bucket != "bodies" {
-		_ = json.Unmarshal(v[1:], &x) // what is no record has nothing to note
+	if i := bytes.IndexByte(v, '{'); i >= 0 && bucket != "bodies" {
+		_ = json.NewDecoder(bytes.NewReader(v[i:])).Decode(&x) // what is no record has nothing to note
 	}
 	switch bucket {
 	case "messages":
@@ -165,7 +223,7 @@ func (l *loot) record(bucket string, k, v []byte) {
 	case "recipients", "queue":
 		l.rcpts[rcptID{store.EncodeB32(k[:16]), strconv.Itoa(int(bits.BigEndian.Uint32(k[16:])))}] = true
 		if bucket == "queue" {
-			l.queueIDs[x.Key] = true
+			l.symIDs[x.Key] = true
 		}
 	case "i_link":
 		l.lookups[store.EncodeB32(k)] = true
@@ -182,10 +240,6 @@ func (l *loot) record(bucket string, k, v []byte) {
 		if name, ok := strings.CutPrefix(string(k), "mac-key/"); ok {
 			l.macNames[name] = true
 		}
-	}
-	if bucket == "settings" && len(v) > 9 { // raw, not JSON
-		l.live[string(v[1:])] = true
-		l.raw[base64.StdEncoding.EncodeToString(v[1:])] = true
 	}
 }
 
@@ -218,24 +272,35 @@ func (l *loot) contexts() (list [][]string) {
 	return list
 }
 
-// takeKeys reads a key file of either kind; the octets of the whole file are guesses, too.
+// takeKeys takes a key file of either kind; the octets of the whole file are guesses, too.
 func (a *attack) takeKeys(t testing.TB, dir, name string) *attack {
+	t.Helper()
+	maps.Copy(map[string]map[string][]byte{"server.key": a.server, "queue.ring": a.queue}[name], readKeys(t, dir, name))
+	text, err := os.ReadFile(filepath.Join(dir, "data", "keys", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.guessAll(text, false)
+	return a
+}
+
+// readKeys reads a key file: keys by their ids.
+func readKeys(t testing.TB, dir, name string) map[string][]byte {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join(dir, "data", "keys", name))
 	if err != nil {
 		t.Fatal(err)
 	}
-	into := map[string]map[string][]byte{"server.key": a.server, "queue.ring": a.queue}[name]
+	keys := map[string][]byte{}
 	for line := range strings.Lines(string(text)) {
 		fields := strings.Fields(line)
 		secret, err := store.DecodeB32(fields[len(fields)-1])
 		if err != nil || len(secret) != 34 || keyID(secret[:32]) != fields[1] {
 			t.Fatalf("%s has a line that is not as FORMAT.md says", name)
 		}
-		into[fields[1]] = secret[:32]
+		keys[fields[1]] = secret[:32]
 	}
-	a.guessAll(text, false)
-	return a
+	return keys
 }
 
 // tryPassword opens the boxes of accounts with a password; each costs an Argon2id.
@@ -259,12 +324,4 @@ func (a *attack) tryPassword(t testing.TB, password string) *attack {
 		}
 	}
 	return a
-}
-
-func openHPKE(seed seal.Seed, sealed, info []byte) ([]byte, error) {
-	key, err := hpke.MLKEM768X25519().NewPrivateKey(seed[:])
-	if err != nil {
-		return nil, err
-	}
-	return hpke.Open(key, hpke.HKDFSHA256(), hpke.AES256GCM(), info, sealed)
 }
