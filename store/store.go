@@ -89,7 +89,7 @@ type Bodies interface {
 	Unref(MessageID) error
 	// Released lists blobs that no message needs.
 	Released(int) ([]BlobID, error)
-	// Forget takes a deleted blob off that list.
+	// Forget takes a deleted blob off that list. One that is not on it is no error.
 	Forget(BlobID) error
 	// Known reports whether a message needs the blob or it is listed as released.
 	Known(BlobID) (bool, error)
@@ -123,6 +123,7 @@ type Accounts interface {
 type Sessions interface {
 	Put(Session) error
 	Get(SessionID) (Session, error)
+	// Delete ends a session. One that is not there is no error.
 	Delete(SessionID) error
 	// DeleteAll ends all sessions of an account but one; zero spares none.
 	DeleteAll(a AccountID, except SessionID) error
@@ -144,6 +145,7 @@ type Tokens interface {
 	Use(TokenID, Purpose, time.Time) (Token, error)
 	// Of lists the live tokens of a purpose and owner, oldest first.
 	Of(Purpose, string, time.Time) ([]Token, error)
+	// Delete drops a token, spent or not. One that is not there is no error.
 	Delete(TokenID) error
 	// DeleteAll deletes the unspent tokens of an owner, of one purpose or ("") of all. Spent rows stay, to say so.
 	DeleteAll(Purpose, string) error
@@ -200,6 +202,7 @@ type Settings interface {
 	// Get answers ErrNotFound for a name that was never set.
 	Get(name string) ([]byte, error)
 	Set(name string, value []byte) error
+	// Delete drops a name. One that was never set is no error.
 	Delete(name string) error
 	// Names lists names with a prefix.
 	Names(prefix string) ([]string, error)
@@ -209,6 +212,7 @@ type Settings interface {
 type Blobs interface {
 	Create(ctx context.Context) (BlobWriter, error)
 	Open(ctx context.Context, id BlobID) (Blob, error)
+	// Delete removes a blob. One that is not there is no error: a sweep that was cut off begins again.
 	Delete(ctx context.Context, id BlobID) error
 	// List pages through blobs by id with the time of their folder entry.
 	List(ctx context.Context, after BlobID, n int) ([]BlobInfo, error)

@@ -2,7 +2,6 @@ package admin
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 
@@ -112,7 +111,7 @@ func (s *Service) KeyRetire(ctx context.Context, a Actor, id store.KeyID) error 
 	}
 	event := store.Event{ID: store.NewEventID(s.Now()), What: store.EventKeyRetired, Actor: a.Name, Facts: map[string]string{"key": string(id)}}
 	err = s.Store.Update(ctx, func(tx store.Tx) error {
-		if err := tx.Settings().Delete(CheckPrefix + string(id)); err != nil && !errors.Is(err, store.ErrNotFound) {
+		if err := tx.Settings().Delete(CheckPrefix + string(id)); err != nil {
 			return err
 		}
 		return tx.Audit().Add(event)
