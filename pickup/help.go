@@ -37,7 +37,7 @@ type helpAnswer struct {
 func helpOrder() [][]string {
 	return [][]string{
 		{"messages", "open", "link", "expired", "waiting", "keep"},
-		{"passwords", "signing", "choose"},
+		{"passwords", "signing", "choose", "forgotten"},
 		{"trust", "genuine", "administrators", "cookies", "browsers", "accessibility", "who"},
 	}
 }

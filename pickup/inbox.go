@@ -37,9 +37,12 @@ type inboxPage struct {
 	page
 	Letters []letter
 	Waiting []letter
-	Search  string
-	Newer   string // address of the first page, on later ones
-	Older   string // address of the next page
+	// Provisional: the account has not shown yet that the address is its own, so new messages open by their links only
+	// (KEYS K8).
+	Provisional bool
+	Search      string
+	Newer       string // address of the first page, on later ones
+	Older       string // address of the next page
 }
 
 func (s *Site) inbox(w http.ResponseWriter, r *http.Request, who account.Signed) error {
@@ -50,7 +53,7 @@ func (s *Site) inbox(w http.ResponseWriter, r *http.Request, who account.Signed)
 	if err != nil {
 		return err
 	}
-	p := inboxPage{page: s.page(r, who), Search: search}
+	p := inboxPage{page: s.page(r, who), Search: search, Provisional: who.Account.Standing == store.Provisional}
 	p.Here = "inbox"
 	for _, i := range list.Items {
 		l := s.letter(i.Key.String(), i.At, i.Expires)

@@ -111,6 +111,7 @@ func (v *letterView) attach(o *message.Opened, parts []mail.Part) (err error) {
 type messagePage struct {
 	letterView
 	MayReply bool
+	NoReply  bool   // the sender wants none
 	HTML     bool   // the author wrote HTML
 	AsText   bool   // the reader wants the text
 	Height   string // of the frame
@@ -146,6 +147,7 @@ func (s *Site) showMessage(w http.ResponseWriter, r *http.Request, who account.S
 		return err
 	}
 	_, p.MayReply = s.answerTo(o)
+	p.NoReply = o.Recipient.NoReply
 	p.Height = height(text)
 	return s.show(w, r, http.StatusOK, "message", p)
 }

@@ -195,6 +195,7 @@ func (s *Site) notFound(w http.ResponseWriter, r *http.Request) { s.fail(w, r, h
 // words are the installation's own, as templates use them.
 type words struct {
 	Organization
+	Scheme   string // what stands before the host in the site's address: "https://"
 	Host     string // host of the site's address
 	Origin   string // its address without a path
 	Root     string // with the slash at its end
@@ -205,7 +206,7 @@ type words struct {
 
 func newWords(cfg Config) words {
 	const day = 24 * time.Hour
-	w := words{Organization: cfg.Organization, Host: cfg.URL.Host, Origin: web.Origin(cfg.URL), Days: int(cfg.ExpireAfter / day),
+	w := words{Organization: cfg.Organization, Scheme: cfg.URL.Scheme + "://", Host: cfg.URL.Host, Origin: web.Origin(cfg.URL), Days: int(cfg.ExpireAfter / day),
 		Keep: cfg.KeepLoggedIn, KeptDays: int(keptFor / day)}
 	w.Root = w.Origin + "/"
 	w.Support.URL = safeURL(w.Support.URL)
