@@ -88,7 +88,7 @@ func (b *blindRun) afterDelivery() string {
 	b.hop.shut.Store(false)
 	b.tr.await("dave@ext.example", b.text["ordinary"])
 	b.tr.await("carol@ext.example", "/p/")
-	b.tr.waitForEmptyQueue(b.t.(*testing.T))
+	b.tr.waitForEmptyQueue(b.t)
 	return b.tr.freeze()
 }
 
@@ -115,7 +115,7 @@ func (b *blindRun) afterReading() string {
 	b.tr.await("alice@example.org", b.text["reply"])
 	b.bob.post("/sign-out")
 	b.bob.wantStatus(http.StatusOK, b.bob.signIn("bob@ext.example", goodPassword)).want(b.t, b.text["confirmed"])
-	b.tr.waitForEmptyQueue(b.t.(*testing.T))
+	b.tr.waitForEmptyQueue(b.t)
 	site, err := url.Parse(b.bob.site)
 	if err != nil {
 		b.t.Fatal(err)

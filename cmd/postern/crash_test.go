@@ -130,7 +130,7 @@ func (l *crashLoad) twice(t *testing.T) (n int) {
 }
 
 // waitForEmptyQueue waits until nothing is left to deliver.
-func (tr *trial) waitForEmptyQueue(t *testing.T) {
+func (tr *trial) waitForEmptyQueue(t testing.TB) {
 	t.Helper()
 	deadline := time.Now().Add(time.Minute)
 	for time.Now().Before(deadline) {
