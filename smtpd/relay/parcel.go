@@ -80,6 +80,7 @@ func gather(items []store.QueueItem, most int) []*parcel {
 
 func neighbours(a, b store.QueueItem) bool {
 	return len(a.Sealed) == 0 && len(b.Sealed) == 0 && a.Kind == b.Kind && a.NeedTLS == b.NeedTLS && a.UTF8 == b.UTF8 &&
+		a.To.Address.ASCII() == b.To.Address.ASCII() &&
 		a.Ret == b.Ret && a.EnvID == b.EnvID && sameSender(a.From, b.From)
 }
 
@@ -277,8 +278,8 @@ func (p *parcel) header() ([]byte, error) {
 	return raw, err
 }
 
-// header8bit reports whether the header has octets that need SMTPUTF8; one that cannot be read has.
-func (p *parcel) header8bit() bool {
+// header8bit reports whether the header has octets that need SMTPUTF8.
+func (p *parcel) header8bit() (bool, error) {
 	raw, err := p.header()
-	return err != nil || bytes.ContainsFunc(raw, func(c rune) bool { return c >= 0x80 })
+	return bytes.ContainsFunc(raw, func(c rune) bool { return c >= 0x80 }), err
 }

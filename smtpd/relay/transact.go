@@ -29,7 +29,7 @@ type transaction struct {
 	route *Route
 	out   outcome
 	taken []int // items that RCPT accepted
-	utf8  bool  // SMTPUTF8 was said
+	utf8  bool  // SMTPUTF8 is said
 }
 
 // transact runs one SMTP transaction. The parcel's content is open.
@@ -75,9 +75,15 @@ func (t *transaction) lacks() (answer, bool) {
 	if ok, _ := c.Extension("8BITMIME"); !ok && item.EightBit && t.route.EightBit != EightBitSend {
 		return lacking("5.6.3", "message has 8-bit octets, next hop lacks 8BITMIME"), true
 	}
-	if ok, _ := c.Extension("SMTPUTF8"); !ok && t.p.needsUTF8() {
+	needs, err := t.p.needsUTF8()
+	if err != nil {
+		return unreadable(err), true
+	}
+	t.utf8, _ = c.Extension("SMTPUTF8")
+	if needs && !t.utf8 {
 		return lacking("5.6.7", "message has international addresses, next hop lacks SMTPUTF8"), true
 	}
+	t.utf8 = t.utf8 && (needs || item.UTF8)
 	return answer{}, false
 }
 
@@ -87,33 +93,32 @@ func lacking(status, text string) answer {
 
 // needsUTF8 reports whether the parcel cannot go without SMTPUTF8: an address or a header field is not ASCII. Clients
 // ask for the extension wherever it is offered, so having asked says little.
-func (p *parcel) needsUTF8() bool {
+func (p *parcel) needsUTF8() (bool, error) {
 	item := p.item()
 	if item.From != nil && !item.From.ASCII() {
-		return true
+		return true, nil
 	}
 	for _, i := range p.items {
 		if !i.To.Address.ASCII() {
-			return true
+			return true, nil
 		}
 	}
-	return item.UTF8 && item.EightBit && p.header8bit()
+	if !item.UTF8 || !item.EightBit {
+		return false, nil
+	}
+	return p.header8bit()
 }
 
 func (t *transaction) mail() bool {
 	item := t.p.item()
-	opts := &smtp.MailOptions{Size: t.p.content.size, Return: smtp.DSNReturn(item.Ret)}
+	opts := &smtp.MailOptions{Size: t.p.content.size, Return: smtp.DSNReturn(item.Ret), UTF8: t.utf8}
 	if printable(item.EnvID) {
 		opts.EnvelopeID = item.EnvID
 	}
-	if item.UTF8 || t.p.needsUTF8() {
-		opts.UTF8, _ = t.s.client.Extension("SMTPUTF8")
-	}
 	from := ""
 	if item.From != nil {
-		from = spelling(*item.From, opts.UTF8)
+		from = spelling(*item.From, t.utf8)
 	}
-	t.utf8 = opts.UTF8
 	err := t.s.client.Mail(from, opts)
 	if err == nil {
 		return true
