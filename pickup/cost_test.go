@@ -2,7 +2,10 @@ package pickup_test
 
 import (
 	"context"
+	"io"
 	"net/http"
+	"net/http/httptest"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -80,5 +83,78 @@ func TestI8FewPagesWithPicturesAtOneTime(t *testing.T) {
 		if status := <-answers; status != http.StatusOK {
 			t.Errorf("answered %d", status)
 		}
+	}
+}
+
+// deadlines is an answer whose connection notes that its time limit was moved.
+type deadlines struct {
+	*httptest.ResponseRecorder
+	moved int
+}
+
+func (d *deadlines) SetReadDeadline(time.Time) error  { d.moved++; return nil }
+func (d *deadlines) SetWriteDeadline(time.Time) error { d.moved++; return nil }
+
+const formHead = "--x\r\nContent-Disposition: form-data; name=\"text\"\r\n\r\nThank you\r\n" +
+	"--x\r\nContent-Disposition: form-data; name=\"add\"; filename=\"a.txt\"\r\n\r\n"
+
+// A reply may take long to upload; that is for people who are signed in. A stranger's form is read within the limits of
+// any other form: in time, and in memory (I8).
+func TestI8StrangersDoNotUpload(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	v, _, key := w.account(joan)
+	ask := func(body string, cookies ...*http.Cookie) *deadlines {
+		r := httptest.NewRequest("POST", "/m/"+key.String()+"/reply", strings.NewReader(body))
+		r.Header.Set("Content-Type", "multipart/form-data; boundary=x")
+		for _, c := range cookies {
+			r.AddCookie(c)
+		}
+		d := &deadlines{ResponseRecorder: httptest.NewRecorder()}
+		w.site.Handler().ServeHTTP(d, r)
+		return d
+	}
+	u, err := url.Parse(w.server.URL)
+	must(t, err)
+	if d := ask(formHead+"file\r\n--x--\r\n", v.http.Jar.Cookies(u)...); d.moved == 0 || d.Code != http.StatusSeeOther {
+		t.Errorf("signed in: %d, limits moved %d times", d.Code, d.moved)
+	}
+	if d := ask(formHead + "file\r\n--x--\r\n"); d.moved != 0 || d.Code != http.StatusForbidden || !strings.Contains(d.Body.String(), "Thank you") {
+		t.Errorf("signed out: %d, limits moved %d times", d.Code, d.moved)
+	}
+}
+
+// One person sends a few replies at one time. More would fill the disk before anybody looks at it: what arrives is
+// stored while it arrives.
+func TestUploadsOfOnePersonAreFew(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	v, _, key := w.account(joan)
+	const most = 2
+	answers := make(chan answer)
+	var ends []*io.PipeWriter
+	for range most {
+		body, end := io.Pipe()
+		ends = append(ends, end)
+		r := v.request("POST", "/m/"+key.String()+"/reply", body)
+		r.Header.Set("Content-Type", "multipart/form-data; boundary=x")
+		go func() { answers <- v.do(r) }()
+		_, err := io.WriteString(end, formHead+strings.Repeat("more of the file\r\n", 2000))
+		must(t, err)
+	}
+	a := v.upload("/m/"+key.String()+"/reply", field{"text", "", "One too many"}, field{"add", "b.txt", "b"})
+	if a.status != http.StatusServiceUnavailable || !strings.Contains(a.body, "One too many") {
+		t.Errorf("another upload at the same time: %d", a.status)
+	}
+	for _, end := range ends {
+		_, err := io.WriteString(end, "\r\n--x--\r\n")
+		must(t, err)
+		must(t, end.Close())
+		if a := <-answers; a.status != http.StatusSeeOther {
+			t.Errorf("an upload: %d", a.status)
+		}
+	}
+	if a := v.upload("/m/"+key.String()+"/reply", field{"text", "", "Now"}); a.status != http.StatusSeeOther {
+		t.Errorf("afterwards: %d", a.status)
 	}
 }

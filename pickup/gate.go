@@ -3,7 +3,9 @@ package pickup
 import (
 	"context"
 	"sync"
+	"time"
 
+	"postern/pickup/account"
 	"postern/store"
 )
 
@@ -13,6 +15,13 @@ import (
 const (
 	pagesAtOnce   = 6
 	pagesOfPerson = 2
+)
+
+// Uploads are stored while they arrive, so what is under way at one time must leave the reserve of the disk alone.
+const (
+	uploadsAtOnce   = 32
+	uploadsOfPerson = 2
+	uploadWait      = 2 * time.Second // then the answer is "busy"
 )
 
 // gate lets so many in at one time, and so many of one person.
@@ -66,13 +75,39 @@ func (g *gate) leave(id store.AccountID, t *turns) {
 	}
 }
 
-// build waits until one more page may be put together, and does it.
-func (g *gate) build(ctx context.Context, f func() error) error {
+// enter waits until one more may be inside, of whomever. The caller calls done once.
+func (g *gate) enter(ctx context.Context) (done func(), err error) {
 	select {
 	case g.all <- struct{}{}:
-		defer func() { <-g.all }()
-		return f()
+		return func() { <-g.all }, nil
 	case <-ctx.Done():
-		return ctx.Err()
+		return nil, ctx.Err()
 	}
+}
+
+// build waits until one more page may be put together, and does it.
+func (g *gate) build(ctx context.Context, f func() error) error {
+	done, err := g.enter(ctx)
+	if err != nil {
+		return err
+	}
+	defer done()
+	return f()
+}
+
+// uploading waits until that person may upload a reply. *account.BusyError when it takes too long.
+func (s *Site) uploading(ctx context.Context, id store.AccountID) (done func(), err error) {
+	wait, cancel := context.WithTimeout(ctx, uploadWait)
+	defer cancel()
+	busy := &account.BusyError{RetryAfter: uploadWait}
+	mine, err := s.uploads.person(wait, id)
+	if err != nil {
+		return nil, busy
+	}
+	all, err := s.uploads.enter(wait)
+	if err != nil {
+		mine()
+		return nil, busy
+	}
+	return func() { all(); mine() }, nil
 }

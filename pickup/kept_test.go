@@ -74,6 +74,7 @@ func TestReplyThatCannotBeTakenShowsWhatWasWritten(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
 			v, _, _ := w.account(joan)
+			w.advance(time.Second) // so that the newest message is that one
 			path := w.opened(v, joan, letter{subject: "x", text: "x"}) + "/reply"
 			test.meet(w, v, path)
 			a := v.upload(path, field{"text", "", written}, field{"add", "a.txt", strings.Repeat("x", 300_000)})

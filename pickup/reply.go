@@ -69,27 +69,35 @@ func (s *Site) replyPage(w http.ResponseWriter, r *http.Request, who account.Sig
 }
 
 // reply sends an answer. The form is read once, while it arrives. Whatever becomes of it, what was written is on the
-// page that comes back: a session that ended meanwhile, a message that expired, trouble of ours.
+// page that comes back: a session that ended meanwhile, a message that expired, trouble of ours. Only who is signed in
+// may take his time over it.
 func (s *Site) reply(w http.ResponseWriter, r *http.Request) error {
-	w = web.Slide(w, r)
+	who, err := s.who(r)
+	if isSigned(who) {
+		var done func()
+		if done, err = s.uploading(r.Context(), who.Account.ID); err == nil {
+			defer done()
+			w = web.Slide(w, r)
+		}
+	}
 	u, problem := newUpload(r, s.Limits)
 	if u == nil {
 		return problem
 	}
 	w = &afterUpload{w, u}
 	r = r.WithContext(keeping(r.Context(), u.text))
-	if err := s.answer(w, r, u, problem); err != nil {
+	if err == nil {
+		err = s.answer(w, r, who, u, problem)
+	}
+	if err != nil {
 		s.failWith(w, r, err)
 	}
 	return nil
 }
 
 // answer sends the reply for who is signed in. problem is what was wrong with the form.
-func (s *Site) answer(w http.ResponseWriter, r *http.Request, u *upload, problem error) error {
-	who, err := s.who(r)
+func (s *Site) answer(w http.ResponseWriter, r *http.Request, who account.Signed, u *upload, problem error) error {
 	switch {
-	case err != nil:
-		return err
 	case !isSigned(who) && s.byConsole(r):
 		return errConsole
 	case !isSigned(who):

@@ -77,7 +77,8 @@ type Site struct {
 	cookies  web.Cookies
 	console  web.Cookies
 	browsers *web.Browsers
-	gate     *gate
+	gate     *gate // of pages with pictures
+	uploads  *gate
 	stack    *web.Stack
 }
 
@@ -85,6 +86,7 @@ type Site struct {
 func New(cfg Config) (*Site, error) {
 	https := cfg.URL != nil && cfg.URL.Scheme == "https"
 	s := &Site{Config: cfg, browsers: web.NewBrowsers(), gate: newGate(pagesAtOnce, pagesOfPerson),
+		uploads: newGate(uploadsAtOnce, uploadsOfPerson),
 		cookies: web.Cookies{HTTPS: https, Name: "postern"}, console: web.Cookies{HTTPS: https, Name: "postern-console"}}
 	s.defaults()
 	var err error

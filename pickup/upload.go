@@ -38,11 +38,16 @@ type upload struct {
 
 // newUpload reads the fields before the files.
 func newUpload(r *http.Request, limits Limits) (*upload, error) {
+	const around = 64 << 10 // of headers and small fields
+	head := &fieldsReader{ReadCloser: r.Body, left: limits.Text + around}
+	u := &upload{limits: limits, fields: map[string]string{}, drain: r.Body}
+	r.Body = head
 	form, err := r.MultipartReader()
 	if err != nil {
 		return nil, errInvalid
 	}
-	u := &upload{limits: limits, form: form, fields: map[string]string{}, drain: r.Body}
+	u.form = form
+	defer head.lift()
 	seen := map[string]bool{}
 	for {
 		part, err := form.NextPart()
@@ -65,6 +70,27 @@ func newUpload(r *http.Request, limits Limits) (*upload, error) {
 			return u, err
 		}
 	}
+}
+
+// fieldsReader bounds what stands before the first file: a header of many megabytes would be read into memory.
+type fieldsReader struct {
+	io.ReadCloser
+	left   int64
+	lifted bool
+}
+
+func (f *fieldsReader) lift() { f.lifted = true }
+
+func (f *fieldsReader) Read(p []byte) (int, error) {
+	if f.lifted {
+		return f.ReadCloser.Read(p)
+	}
+	if f.left <= 0 {
+		return 0, errTextLong
+	}
+	n, err := f.ReadCloser.Read(p[:min(int64(len(p)), f.left)])
+	f.left -= int64(n)
+	return n, err
 }
 
 func (u *upload) field(name string, part io.Reader) error {
