@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -207,14 +208,13 @@ func (tr *trial) dialogue() *dialogue {
 // hear reads a reply, which must begin with code.
 func (d *dialogue) hear(code string) string {
 	d.t.Helper()
-	_, text, err := d.text.ReadResponse(0)
-	if err != nil {
-		if e, ok := err.(*textproto.Error); ok {
-			text = fmt.Sprintf("%d %s", e.Code, e.Msg)
-		} else {
-			d.t.Fatalf("waiting for %s: %v", code, err)
-		}
+	n, text, err := d.text.ReadResponse(0)
+	if refusal := new(textproto.Error); errors.As(err, &refusal) {
+		n, text = refusal.Code, refusal.Msg
+	} else if err != nil {
+		d.t.Fatalf("waiting for %s: %v", code, err)
 	}
+	text = fmt.Sprintf("%d %s", n, text)
 	if !strings.HasPrefix(text, code) {
 		d.t.Fatalf("heard %q, want %s", text, code)
 	}
