@@ -39,18 +39,3 @@ func TestOriginalRecipientIsEncodedAnew(t *testing.T) {
 		})
 	}
 }
-
-// TestI5AddressBeyondASCIIHoldsUpNobody: where the next hop lacks SMTPUTF8, only those recipients fail that need it.
-func TestI5AddressBeyondASCIIHoldsUpNobody(t *testing.T) {
-	t.Parallel()
-	e, s := newEnv(t), &sink{ext: []string{"8BITMIME"}}
-	id := e.put(letter{utf8: true, rcpts: to("bob@ext.example", "bücher@ext.example", "carol@ext.example")})
-	e.start(route(s.listen(t)))
-	for n, want := range []store.State{store.StateDelivered, store.StateFailed, store.StateDelivered} {
-		k := rcpt(id, uint32(n+1))
-		e.await("an end", func() bool { return e.state(k).Final() })
-		if got := e.recipient(k); got.State != want {
-			t.Errorf("%s: %s (%s), want %s", got.Address, got.State, got.Detail, want)
-		}
-	}
-}

@@ -17,7 +17,8 @@ import (
 
 // parcel is what goes out in one SMTP transaction: one or more neighbours in the queue, or one mail of our own.
 type parcel struct {
-	items []store.QueueItem
+	items   []store.QueueItem
+	leftOut int // items that it was offered without, because the connection ended at them
 
 	// What load finds. For mail that passes through, message is the message itself; for a mail of ours it is the one
 	// that it is about, and about its recipient. known says that message was found.

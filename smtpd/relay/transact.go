@@ -15,7 +15,7 @@ import (
 // outcome is what one transaction came to.
 type outcome struct {
 	answers []answer // one per item, in order
-	rest    []int    // items that were not offered: the next hop takes no more recipients in one transaction
+	rest    []int    // items to offer in another transaction: the next hop took no more, or hung up at a neighbour
 	broken  bool     // the connection cannot be used any more
 	stale   bool     // it broke at the first command, so nothing was tried
 	dsn     bool     // report options were passed on
@@ -151,7 +151,7 @@ func (t *transaction) rcpts() bool {
 		}
 		a, ends := t.fault(stageRcpt, err)
 		if ends {
-			t.unanswered(a) // those that were taken before got no data either
+			t.leaveOut(i, a)
 			return false
 		}
 		if tooMany(a) && len(t.taken) > 0 {
@@ -166,6 +166,25 @@ func (t *transaction) rcpts() bool {
 		t.reset()
 	}
 	return len(t.taken) > 0
+}
+
+// maxLeftOut is how many recipients a parcel is offered without, one after the other. A next hop that hangs up at every
+// name is not asked for each.
+const maxLeftOut = 3
+
+// leaveOut notes that the connection ended at a recipient. It may be this one's doing, so the others are offered again
+// without it: else they would share its fate at each attempt (I5). Those that were taken before got no data either.
+func (t *transaction) leaveOut(i int, a answer) {
+	t.out.answers[i] = a
+	if t.p.leftOut++; t.p.leftOut > maxLeftOut {
+		t.unanswered(a)
+		return
+	}
+	for n := range t.out.answers {
+		if t.out.answers[n].status == "" {
+			t.out.rest = append(t.out.rest, n)
+		}
+	}
 }
 
 // tooMany is "too many recipients" (RFC 5321 §4.5.3.1.10).
