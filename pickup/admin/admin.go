@@ -2,8 +2,8 @@
 // policy. It knows no HTTP and shows no content: nothing here can open a message (I3, A7).
 //
 // Flow: the command line (through the local socket, or in its own process when no server runs) and later the console
-// call the same methods with an Actor. One table says which role may do what; every change leaves an audit event in
-// the transaction of the change.
+// call the same methods with an Actor. One table says which role may do what. Every change leaves an audit event: in
+// the transaction of the change where this package makes it, behind it where the queue runner or the key file do.
 package admin
 
 import (
