@@ -170,7 +170,9 @@ func (s *Service) enter(ctx context.Context, in Signed, key store.KeyVersion) (s
 			if i < 0 || !usable(a) {
 				return errChanged
 			}
-			a.Keys[i].Params, a.Keys[i].Box = key.Params, key.Box
+			if a.Keys[i].Params != key.Params { // renewed; else the stored box may be sealed anew since it was read
+				a.Keys[i].Params, a.Keys[i].Box = key.Params, key.Box
+			}
 			a.LastSignIn = in.Session.Created
 			if err := tx.Accounts().Set(a); err != nil {
 				return err

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -273,6 +274,46 @@ func TestB6DisabledDuringSignIn(t *testing.T) {
 		}
 		if _, err := e.SignIn(t.Context(), login("bob@mail.example", password)); err != account.ErrSignIn {
 			t.Errorf("sign-in: %v, want ErrSignIn", err)
+		}
+	})
+}
+
+// racingStore does something right after the first View, as another request might.
+type racingStore struct {
+	store.Store
+	once  sync.Once
+	after func()
+}
+
+func (s *racingStore) View(ctx context.Context, f func(store.Tx) error) error {
+	err := s.Store.View(ctx, f)
+	s.once.Do(s.after)
+	return err
+}
+
+// A sign-in reads the box, works on it for a while and writes the account. A rotation of the server key meanwhile has
+// sealed the box anew: the old seal must not come back, or the key that is retired next takes the account with it.
+func TestK3SignInKeepsWhatARotationSealed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var race *racingStore
+		e := newEnv(t, func(c *account.Config) { race = &racingStore{Store: c.Store, after: func() {}}; c.Store = race })
+		id, _ := e.quick(bob)
+		_, err := e.SignIn(t.Context(), login("bob@mail.example", password)) // under today's parameters from now on
+		must(t, err)
+		var fresh store.KeyID
+		race.once, race.after = sync.Once{}, func() {
+			fresh, err = e.bed.Keys.Add()
+			must(t, err)
+			must(t, e.bed.Keys.Promote(fresh))
+			e.bed.ChangeAccount(id, func(a *store.Account) {
+				_, err := e.bed.Keys.RewrapAccount(a)
+				must(t, err)
+			})
+		}
+		_, err = e.SignIn(t.Context(), login("bob@mail.example", password))
+		must(t, err)
+		if got, _ := seal.KeyOf(e.bed.Account(id).Keys[0].Box); got != fresh {
+			t.Errorf("the box lies under %s, want %s", got, fresh)
 		}
 	})
 }
