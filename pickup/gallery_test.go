@@ -192,8 +192,22 @@ func (g gallery) message(key store.RcptKey) {
 	g.visit("04b-inbox", "/")
 }
 
+// unruly is a message that strains a page: a subject of one endless word, names from right to left, a crowd of readers.
+func unruly() letter {
+	return letter{from: mail.Mailbox{Name: "سارة الخطيب 🦊", Address: store.Address{Local: "sara", Domain: "example.org"}}, to: crowd(60),
+		subject: strings.Repeat("Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamtengesellschaft", 3), text: "مرحبا\n\n" + strings.Repeat("wide", 100),
+		files: []mail.Attachment{{Name: "تقرير 2026 (final).pdf", Type: "application/pdf", Body: strings.NewReader("x")},
+			{Name: strings.Repeat("endless", 30) + ".pdf", Type: "application/pdf", Body: strings.NewReader("x")}}}
+}
+
 func (g gallery) afterwards(key store.RcptKey) {
 	w, tab := g.w, g.tab
+	strains, strainsKey := w.plant(joan, unruly())
+	g.visit("05h-unruly-link", linkOf(strains))
+	tab.Press(".envelope .btn")
+	g.look("05i-unruly")
+	g.visit("05j-unruly-reply", "/m/"+strainsKey.String()+"/reply")
+	g.visit("04g-inbox-unruly", "/")
 	_, unopened := w.plant(joan, letter{subject: "Not opened yet", text: "x"})
 	g.visit("05e-open", "/m/"+unopened.String())
 	other, otherKey := w.plant(peter, letter{subject: "For Peter", text: "x"})

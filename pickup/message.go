@@ -71,7 +71,7 @@ type letterView struct {
 	Up        string // address of the message's own page
 	Subject   string
 	From      person
-	To, Cc    []person
+	To, Cc    people
 	Me        string // address that it was sent to, or written from
 	Blind     bool
 	Sent      time.Time
@@ -86,8 +86,8 @@ type letterView struct {
 
 // letterOf fills what is the same for every page of an opened message. base is the address under which its parts are.
 func (s *Site) letterOf(r *http.Request, who account.Signed, o *message.Opened, base string) letterView {
-	v := letterView{page: s.page(r, who), Up: base, Subject: o.Subject, From: personOf(o.Author), To: personsOf(o.Card.To),
-		Cc: personsOf(o.Card.Cc), Sent: o.Message.At, Expires: o.Recipient.Expires, Blind: o.Recipient.Blind}
+	v := letterView{page: s.page(r, who), Up: base, Subject: o.Subject, From: personOf(o.Author),
+		Sent: o.Message.At, Expires: o.Recipient.Expires, Blind: o.Recipient.Blind}
 	v.Me = who.Account.Address.String()
 	if !o.Recipient.Address.IsZero() {
 		v.Me = o.Recipient.Address.String()
@@ -95,7 +95,11 @@ func (s *Site) letterOf(r *http.Request, who account.Signed, o *message.Opened, 
 	return v
 }
 
-func (v *letterView) attach(o *message.Opened, parts []mail.Part) (err error) {
+// fill reads from the message what its head and its margin say.
+func (v *letterView) fill(o *message.Opened, parts []mail.Part) (err error) {
+	if v.To, v.Cc, err = recipients(o); err != nil {
+		return err
+	}
 	for _, p := range mime.Attachments(parts) {
 		f := fileOf(p, v.Up)
 		v.Files, v.FileSize = append(v.Files, f), v.FileSize+f.Size
@@ -143,7 +147,7 @@ func (s *Site) showMessage(w http.ResponseWriter, r *http.Request, who account.S
 	id := o.Recipient.Key.String()
 	p := messagePage{letterView: s.letterOf(r, who, o, "/m/"+id), AsText: asText, Text: linked(text), HTML: mime.HasHTML(parts)}
 	p.ID, p.Here = id, "inbox"
-	if err := p.attach(o, parts); err != nil {
+	if err := p.fill(o, parts); err != nil {
 		return err
 	}
 	_, p.MayReply = s.answerTo(o)
@@ -321,7 +325,7 @@ func (s *Site) showPrint(w http.ResponseWriter, r *http.Request, o *message.Open
 	}
 	p := printPage{letterView: v, Now: s.Now()}
 	p.Paper, p.Path = true, ""
-	if err := p.attach(o, parts); err != nil {
+	if err := p.fill(o, parts); err != nil {
 		return err
 	}
 	html, found, err := s.cleaned(r, o, parts)

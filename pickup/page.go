@@ -66,15 +66,6 @@ func personOf(m mail.Mailbox) person {
 	return p
 }
 
-func personsOf(list []mail.Mailbox) []person {
-	const most = 50 // of a long list; the .eml has them all
-	persons := make([]person, 0, min(len(list), most))
-	for _, m := range list[:min(len(list), most)] {
-		persons = append(persons, personOf(m))
-	}
-	return persons
-}
-
 // facts is what the help desk asks for (C7): nothing in it is secret.
 type facts struct {
 	At        time.Time

@@ -94,7 +94,7 @@ func (s *Site) sentMessage(w http.ResponseWriter, r *http.Request, who account.S
 	p := sentMessagePage{letterView: s.letterOf(r, who, o, "/sent/"+id), Text: linked(text), Failed: notDelivered(o.Recipients),
 		Now: r.URL.Query().Get("new") != ""}
 	p.ID, p.Here, p.Expires, p.From = id, "sent", o.Message.Expires, writer(o, p.Me)
-	if err := p.attach(o, parts); err != nil {
+	if err := p.fill(o, parts); err != nil {
 		return err
 	}
 	return s.show(w, r, http.StatusOK, "sent-message", p)
