@@ -158,3 +158,22 @@ func TestUploadsOfOnePersonAreFew(t *testing.T) {
 		t.Errorf("afterwards: %d", a.status)
 	}
 }
+
+// forgetful notes whose cards are forgotten.
+type forgetful struct {
+	pickup.Messages
+	forgotten int
+}
+
+func (f *forgetful) Forget(id store.SessionID) { f.forgotten++; f.Messages.Forget(id) }
+
+// What the site keeps in memory of a session's messages goes when the session does (KEYS K5).
+func TestK5SignOutForgetsOpenedCards(t *testing.T) {
+	t.Parallel()
+	f := &forgetful{}
+	w := newWorld(t, func(c *pickup.Config) { f.Messages, c.Messages = c.Messages, f })
+	v, _, _ := w.account(joan)
+	if a := v.post("/sign-out"); a.status != http.StatusSeeOther || f.forgotten != 1 {
+		t.Errorf("%d, forgotten %d times", a.status, f.forgotten)
+	}
+}

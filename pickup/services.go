@@ -35,6 +35,7 @@ type Messages interface {
 	Sent(context.Context, account.Signed, store.Cursor) (message.SentPage, error)
 	SentView(context.Context, account.Signed, store.MessageID) (*message.Opened, error)
 	Reply(context.Context, account.Signed, store.RcptKey, message.Draft) (store.Receipt, error)
+	Forget(store.SessionID)
 }
 
 var (

@@ -6,6 +6,7 @@ import (
 
 	"postern/pickup/account"
 	"postern/pickup/web"
+	"postern/store/seal"
 )
 
 // signInPage is sign-in.html: the site's own sign-in page, and the same form on the page of a link.
@@ -95,6 +96,9 @@ func (s *Site) signOut(w http.ResponseWriter, r *http.Request) error {
 	if cookie := s.cookies.Get(r, s.cookies.Session()); cookie != "" {
 		if err := s.Accounts.SignOut(r.Context(), cookie); err != nil && !errors.Is(err, account.ErrNoSession) {
 			return err
+		}
+		if token, err := seal.ParseSessionToken(cookie); err == nil {
+			s.Messages.Forget(token.ID())
 		}
 	}
 	s.cookies.Clear(w, s.cookies.Session())

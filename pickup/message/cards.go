@@ -1,6 +1,7 @@
 package message
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -97,6 +98,13 @@ func (c *shelves) put(id store.SessionID, m store.MessageID, s summary, now time
 		sh.cards[m] = s
 		sh.size += s.octets()
 	}
+}
+
+// tidy drops unused shelves: nobody's subjects stay in memory because nobody else signs in.
+func (c *shelves) tidy(now time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	maps.DeleteFunc(c.all, func(_ store.SessionID, sh *shelf) bool { return now.Sub(sh.used) > shelfLife })
 }
 
 // makeRoom drops unused shelves, and the one that was unused for longest when that is not enough.

@@ -33,3 +33,15 @@ func TestI8OpenedCardsTakeBoundedMemory(t *testing.T) {
 		t.Error("the first card is not kept")
 	}
 }
+
+// What a session opened is gone from memory half an hour later, also when nobody else comes by.
+func TestK5OpenedCardsAreForgotten(t *testing.T) {
+	t.Parallel()
+	shelves, now := newShelves(), time.Now()
+	shelves.put(store.SessionID{1}, store.MessageID{1}, summary{subject: "a"}, now)
+	shelves.put(store.SessionID{2}, store.MessageID{1}, summary{subject: "b"}, now.Add(20*time.Minute))
+	shelves.tidy(now.Add(40 * time.Minute))
+	if _, ok := shelves.all[store.SessionID{1}]; ok || len(shelves.all) != 1 {
+		t.Errorf("%d shelves are kept", len(shelves.all))
+	}
+}

@@ -203,6 +203,7 @@ func (d dying) write(tx store.Tx, at time.Time) error {
 func (s *Service) Run(ctx context.Context) error {
 	for {
 		s.expireAll(ctx)
+		s.cards.tidy(s.now())
 		timer := time.NewTimer(s.untilNext(ctx))
 		select {
 		case <-ctx.Done():
