@@ -88,14 +88,16 @@ func (w *writer) circumstances(n Notice) {
 	}
 }
 
+// answer says where answers go. One to the mail itself reaches only an author whom its Reply-To names.
 func (w *writer) answer(n Notice) {
 	who := person(n.Author)
+	reached := !n.External && asciiMailbox(n.Author) != nil
 	switch {
-	case n.NoReply && n.External:
+	case n.NoReply && !reached:
 		w.para(phraseAnswerNothing, who)
 	case n.NoReply:
 		w.para(phraseAnswerNone, who)
-	case n.External:
+	case !reached:
 		w.para(phraseAnswerExternal, who)
 	case n.Blind:
 		w.para(phraseAnswerBlind, who)

@@ -47,7 +47,7 @@ const (
 	phraseFirstTime = "The first time, the site asks you to choose a password for it. It never asks for the password of your email, for bank details or for a payment."
 
 	phraseNoLinkLead = "You would rather not follow a link?"
-	phraseNoLink     = "If you have read a message there before, type %[1]s into your browser and sign in: the message is in your inbox."
+	phraseNoLink     = "Type %[1]s into your browser instead. There you can paste the link, or sign in if you have a password: new messages are in your inbox there once you have answered our welcome mail."
 
 	phraseNotMineLead = "Not meant for you?"
 	phraseNotMine     = "The page behind the link lets you close the message unopened. %[1]s is then told."
@@ -101,8 +101,8 @@ const (
 	phraseWelcomeYes     = "Sign in on that page and say so. From then on, every new message waits in your inbox on the site."
 	phraseWasItOther     = "Was it somebody else?"
 	phraseWelcomeNo      = "Say so on that page. The password then stops working, and whoever chose it is signed out."
-	phraseWelcomeNothing = "Until you say so, the password opens only messages whose own link is used with it."
-	phraseWelcomeNoLink  = "Then call the help desk named below, or sign in at %[1]s as usual."
+	phraseWelcomeNothing = "Until you say so, the password opens only messages whose own link is used with it. Opening one that was sent after this mail counts as a yes."
+	phraseWelcomeNoLink  = "Type %[1]s into your browser instead, and paste the link there."
 
 	phraseChangedSubject = "Your password for %[1]s Secure Mail was changed"
 	phraseChanged        = "On the site where %[1]s keeps private messages for you, the password of your address was changed:"

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -71,7 +72,7 @@ func TestNoMailSoundsLikeAPhish(t *testing.T) {
 			t.Errorf("%q says %q", id, m)
 		}
 	}
-	markup := regexp.MustCompile(`(?s)<!DOCTYPE.*?>|<!--.*?-->`)
+	markup := regexp.MustCompile(`(?s)<!DOCTYPE.*?>|<!--.*?-->|<style>.*?</style>`)
 	each(t, newComposer(t, nil), []mail.Mailbox{maria(t)}, func(t *testing.T, m store.OwnMail) {
 		r := readMail(t, m.Raw)
 		for what, text := range map[string]string{"subject": r.header.Get("Subject"), "text": r.text, "HTML": markup.ReplaceAllString(r.html, "")} {
@@ -79,10 +80,38 @@ func TestNoMailSoundsLikeAPhish(t *testing.T) {
 				t.Errorf("%s says %q", what, found)
 			}
 		}
-		if regexp.MustCompile(`(?i)<(img|script|form|input|button|iframe|object|link|style)\b|url\(|@import|\sid=|\son[a-z]+=`).MatchString(r.html) {
+		if regexp.MustCompile(`(?i)<(img|script|form|input|button|iframe|object|link)\b|url\(|@import|\sid=|\son[a-z]+=`).MatchString(r.html) {
 			t.Error("the HTML holds an element or value that could fetch, run or hide something")
 		}
 	})
+}
+
+// TestDarkStyleOnlyColours: the one style element is there for readers who prefer dark. It sets colours and nothing
+// else, and all of them are legible on the dark sheet.
+func TestDarkStyleOnlyColours(t *testing.T) {
+	t.Parallel()
+	property := regexp.MustCompile(`[{;]\s*([a-z-]+): ([^;{]+)`)
+	for _, accent := range []string{"", "#14483d", "#000000", "#ffffff", "#7a0026", "#1c3d6e", "#FFDD00"} {
+		each(t, newComposer(t, func(c *Config) { c.Org.Accent = accent }), []mail.Mailbox{maria(t)}, func(t *testing.T, m store.OwnMail) {
+			_, style, _ := strings.Cut(readMail(t, m.Raw).html, "<style>")
+			style, rest, _ := strings.Cut(style, "</style>")
+			if style == "" || strings.Contains(rest, "<style") {
+				t.Fatal("not one style element")
+			}
+			for _, p := range property.FindAllStringSubmatch(style, -1) {
+				value := strings.TrimSuffix(p[2], " !important")
+				switch p[1] {
+				case "color-scheme", "supported-color-schemes", "background-color", "border-color":
+				case "color", "border-bottom-color":
+					if n, err := strconv.ParseUint(strings.TrimPrefix(value, "#"), 16, 32); err != nil || (luminance(n)+0.05)/(luminance(darkSheet)+0.05) < legible {
+						t.Errorf("%s is not legible on the dark sheet", value)
+					}
+				default:
+					t.Errorf("the style sets %s", p[1])
+				}
+			}
+		})
+	}
 }
 
 // TestEveryMailSaysWhoAndWhy is the "always" half of that list.
@@ -309,4 +338,21 @@ func TestPhrasesIsWhatTheCatalogueIsAskedFor(t *testing.T) {
 			t.Errorf("%q is not listed in Phrases", id)
 		}
 	}
+}
+
+// TestAnswersToTheMailGoWhereItSays: only a Reply-To of the author's makes an answer to the mail reach the author, and
+// an address that needs SMTPUTF8 may not stand there.
+func TestAnswersToTheMailGoWhereItSays(t *testing.T) {
+	t.Parallel()
+	foreign := mail.Mailbox{Name: "Grüße", Address: address(t, "grüße@example.org")}
+	each(t, newComposer(t, nil), []mail.Mailbox{maria(t), foreign}, func(t *testing.T, m store.OwnMail) {
+		r := readMail(t, m.Raw)
+		if m.Kind != store.KindNotification && m.Kind != store.KindReminder {
+			return
+		}
+		reaches := strings.Contains(strings.Join(strings.Fields(r.text), " "), "An answer to this mail reaches")
+		if has := r.header.Has("Reply-To"); has != reaches {
+			t.Errorf("Reply-To: %t, but the text says that an answer reaches the author: %t", has, reaches)
+		}
+	})
 }
