@@ -36,11 +36,22 @@ type farServer struct {
 func (tr *trial) abroad() *farServer {
 	tr.t.Helper()
 	r := &farServer{t: tr.t, addr: freeAddr(tr.t), capture: demo.NewCapture(1 << 20), begun: make(chan struct{}, 100)}
-	tr.edit = func(config string) string {
+	tr.also(func(config string) string {
 		return strings.Replace(config, `routes: [`, fmt.Sprintf(`routes: [{domains: ["ext.example"], host: %q, tls: none}, `, r.addr), 1)
-	}
+	})
 	tr.t.Cleanup(r.down)
 	return r
+}
+
+// also adds an edit of the configuration.
+func (tr *trial) also(edit func(string) string) {
+	before := tr.edit
+	tr.edit = func(config string) string {
+		if before != nil {
+			config = before(config)
+		}
+		return edit(config)
+	}
 }
 
 // up switches it on.
