@@ -2,8 +2,6 @@ package account
 
 import (
 	"context"
-	"crypto/subtle"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"time"
@@ -30,16 +28,7 @@ func (s *Service) newSession(a store.Account, seed seal.Seed, c Client, keep boo
 		ses.Kept, ses.Idle, ses.Ends = true, keptIdle, now.Add(keptLife)
 	}
 	ses.Sealed = s.Keys.SealSession(token, ses.ID, a.ID, ses.Kind, seed[:])
-	return Signed{Account: a, Seed: seed, Session: ses, Token: token.String(), Known: s.Keys.BrowserMAC(registration(a))}
-}
-
-// registration is what the cookie of a known browser is made for (KEYS K13): the account as it was registered at that
-// time. Whoever registered before its owner disowned that is a stranger afterwards.
-func registration(a store.Account) store.AccountID {
-	id := a.ID
-	at := binary.BigEndian.AppendUint64(nil, uint64(a.RegisteredAt.UnixMilli()))
-	subtle.XORBytes(id[8:], id[8:], at)
-	return id
+	return Signed{Account: a, Seed: seed, Session: ses, Token: token.String(), Known: s.Keys.BrowserMAC(a.ID, a.RegisteredAt)}
 }
 
 // Resume finds out who sends a session cookie. ErrNoSession: nobody, or somebody whose session or account has ended.

@@ -92,7 +92,7 @@ func (s *Service) lookUp(ctx context.Context, in Login) (c candidate, err error)
 		return nil
 	})
 	c.key, _ = c.account.Current()
-	if in.Client.Known != "" && s.Keys.CheckBrowserMAC(registration(c.account), in.Client.Known) && !c.account.ID.IsZero() {
+	if s.Keys.CheckBrowserMAC(c.account.ID, c.account.RegisteredAt, in.Client.Known) && !c.account.ID.IsZero() {
 		c.track.known, c.class = true, guest
 	}
 	return c, err

@@ -9,7 +9,9 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
+	"time"
 
 	"postern/store"
 )
@@ -86,21 +88,24 @@ func (s *ServerKeys) CheckCode(flow, typed string, sealed []byte) (bool, error) 
 const browserMACBytes = 20
 
 // BrowserMAC is the value of the cookie that a browser keeps after signing in to an account (KEYS K13). It names the
-// server key that made it.
-func (s *ServerKeys) BrowserMAC(aid store.AccountID) string { return browserMAC(s.all()[0], aid) }
+// server key that made it. It is good for the account as it was registered then: who registered before its owner
+// disowned that is a stranger afterwards.
+func (s *ServerKeys) BrowserMAC(aid store.AccountID, registered time.Time) string {
+	return browserMAC(s.all()[0], aid, registered)
+}
 
-// CheckBrowserMAC reports whether a cookie's value was made for the account under a key of the file.
-func (s *ServerKeys) CheckBrowserMAC(aid store.AccountID, value string) bool {
+// CheckBrowserMAC reports whether a cookie's value was made for the account and registration under a key of the file.
+func (s *ServerKeys) CheckBrowserMAC(aid store.AccountID, registered time.Time, value string) bool {
 	for _, l := range s.all() {
 		if strings.HasPrefix(value, string(l.id)+".") {
-			return subtle.ConstantTimeCompare([]byte(browserMAC(l, aid)), []byte(value)) == 1
+			return subtle.ConstantTimeCompare([]byte(browserMAC(l, aid, registered)), []byte(value)) == 1
 		}
 	}
 	return false
 }
 
-func browserMAC(l keyLine, aid store.AccountID) string {
-	m := MACKey(derive(l.key[:], ctxBrowser)).Sum(aid.String())
+func browserMAC(l keyLine, aid store.AccountID, registered time.Time) string {
+	m := MACKey(derive(l.key[:], ctxBrowser)).Sum(aid.String(), strconv.FormatInt(registered.UnixMilli(), 10))
 	return string(l.id) + "." + store.EncodeB32(m[:browserMACBytes])
 }
 

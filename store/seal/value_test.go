@@ -5,6 +5,7 @@ import (
 	"errors"
 	"sync"
 	"testing"
+	"time"
 
 	"postern/store"
 )
@@ -24,7 +25,8 @@ func TestBrowserMAC(t *testing.T) {
 	t.Parallel()
 	keys := testKeys(t)
 	a, b := store.AccountID{1}, store.AccountID{2}
-	value := keys.BrowserMAC(a)
+	at := time.Date(2026, 6, 9, 9, 42, 0, 0, time.UTC)
+	value := keys.BrowserMAC(a, at)
 	id, err := keys.Add()
 	if err != nil {
 		t.Fatal(err)
@@ -32,14 +34,14 @@ func TestBrowserMAC(t *testing.T) {
 	if err := keys.Promote(id); err != nil {
 		t.Fatal(err)
 	}
-	if !keys.CheckBrowserMAC(a, value) || !keys.CheckBrowserMAC(a, keys.BrowserMAC(a)) {
+	if !keys.CheckBrowserMAC(a, at, value) || !keys.CheckBrowserMAC(a, at, keys.BrowserMAC(a, at)) {
 		t.Error("a good value does not count, before or after rotation")
 	}
 	for name, v := range map[string]string{
-		"other account": keys.BrowserMAC(b), "none": "", "key id alone": string(id) + ".", "cut": value[:len(value)-1],
-		"longer": value + "0", "foreign": testKeys(t).BrowserMAC(a), "relabelled": string(id) + value[8:],
+		"other account": keys.BrowserMAC(b, at), "other registration": keys.BrowserMAC(a, at.Add(time.Millisecond)), "none": "", "key id alone": string(id) + ".", "cut": value[:len(value)-1],
+		"longer": value + "0", "foreign": testKeys(t).BrowserMAC(a, at), "relabelled": string(id) + value[8:],
 	} {
-		if keys.CheckBrowserMAC(a, v) {
+		if keys.CheckBrowserMAC(a, at, v) {
 			t.Errorf("%s counts", name)
 		}
 	}
