@@ -136,3 +136,28 @@ func TestExtensionsInAnyCase(t *testing.T) {
 		t.Errorf("SIZE %d was seen", got)
 	}
 }
+
+// TestRepliesOfACodeAlone: a reply may end behind its code (RFC 5321 §4.2). Where that were not understood behind the
+// final dot, the message would be sent again and again.
+func TestRepliesOfACodeAlone(t *testing.T) {
+	t.Parallel()
+	say := func(answer string) func(string) string { return func(string) string { return answer } }
+	e := newEnv(t)
+	e.cfg.Backoff = []time.Duration{10 * time.Millisecond}
+	s := &sink{
+		greeting: "220", onEhlo: func() string { return "250-sink\n250-8BITMIME\n250-\n250" }, onMail: say("250"), onBody: say("250"),
+		onData: func() string { return "354" },
+		onRcpt: func(line string) string {
+			if strings.Contains(line, "gone@") {
+				return "550"
+			}
+			return "250"
+		},
+	}
+	id := e.put(letter{rcpts: to("bob@ext.example", "gone@ext.example"), raw: "From: alice@example.org\r\n\r\nGr\xc3\xbc\xc3\x9fe\r\n", eightBit: true})
+	e.start(route(s.listen(t)))
+	e.await("an end", func() bool { return e.state(rcpt(id, 1)).Final() && e.state(rcpt(id, 2)).Final() })
+	if a, b := e.state(rcpt(id, 1)), e.recipient(rcpt(id, 2)); a != store.StateDelivered || b.State != store.StateFailed || s.count() != 1 {
+		t.Errorf("states %s, %s (%s); %d messages arrived", a, b.State, b.Detail, s.count())
+	}
+}

@@ -19,16 +19,20 @@ var (
 
 // wire lies between go-smtp's client and the network (or TLS). It gathers what is written until a reply is waited for,
 // so that a small message and its final dot are one packet; it gives each block its own write deadline, because the
-// client sets none while data is written; it bounds replies; and it spells the keywords of EHLO as the client looks for
-// them. The client's own deadlines are those of reading.
+// client sets none while data is written; and it bounds replies and writes them as the client reads them. The client's
+// own deadlines are those of reading.
 type wire struct {
 	net.Conn
-	write time.Duration // for one block
-	out   []byte
-	in    bytes.Reader // what is read before the network: a greeting that was swallowed
-	read  int          // octets since the last write
-	hello bool         // EHLO was written last
-	place int          // octets of the line of its answer so far; -1: behind the keyword
+	write  time.Duration // for one block
+	out    []byte
+	in     bytes.Reader  // what is read before the network: a greeting that was swallowed
+	read   int           // octets since the last write
+	raw    [1 << 10]byte // what was read last
+	tidied []byte        // the same, tidied
+	given  int           // octets of it that were passed on
+	hello  bool          // EHLO was written last
+	place  int           // octets of the reply line so far
+	worded bool          // its keyword is over, or it is a refusal
 }
 
 // wireBlock is how much is gathered before it is written: one TLS record of the largest size, or two.
@@ -41,7 +45,7 @@ func newWire(conn net.Conn, write time.Duration, greeting string) *wire {
 }
 
 func (w *wire) Write(p []byte) (int, error) {
-	w.read, w.place, w.hello = 0, 0, bytes.HasPrefix(p, []byte("EHLO "))
+	w.read, w.hello = 0, bytes.HasPrefix(p, []byte("EHLO "))
 	if len(w.out)+len(p) > wireBlock {
 		if err := w.flush(); err != nil {
 			return 0, err
@@ -86,29 +90,35 @@ func (w *wire) Read(p []byte) (int, error) {
 	if w.read > maxReply {
 		return 0, errReplyTooLong
 	}
-	n, err := w.Conn.Read(p)
-	w.read += n
-	if w.hello {
-		w.spell(p[:n])
+	if w.given == len(w.tidied) {
+		n, err := w.Conn.Read(w.raw[:])
+		w.read += n
+		if w.tidy(w.raw[:n]); n == 0 {
+			return 0, err
+		}
 	}
-	return n, err
+	n := copy(p, w.tidied[w.given:])
+	w.given += n
+	return n, nil
 }
 
-// spell writes the keywords in an answer to EHLO in upper case: their case means nothing (RFC 5321 §2.4), and the
-// client knows them only so.
-func (w *wire) spell(p []byte) {
-	for i, c := range p {
+// tidy takes what was read of a reply and writes it as the client understands it: with a blank behind a code that
+// stands alone (RFC 5321 §4.2), and the keywords of EHLO, whose case means nothing (§2.4), in upper case.
+func (w *wire) tidy(raw []byte) {
+	w.tidied, w.given = w.tidied[:0], 0
+	for _, c := range raw {
 		switch {
-		case c == '\n':
-			w.place = 0
-		case w.place < 0:
-		case w.place == 0 && c != '2', w.place > 3 && c == ' ':
-			w.place = -1
-		default:
-			if w.place > 3 && c >= 'a' && c <= 'z' {
-				p[i] = c - 'a' + 'A'
-			}
+		case (c == '\r' || c == '\n') && w.place == 3:
+			w.tidied = append(w.tidied, ' ')
 			w.place++
+		case c == ' ' && w.place > 3, c != '2' && w.place == 0:
+			w.worded = true
+		case w.hello && !w.worded && w.place > 3 && c >= 'a' && c <= 'z':
+			c -= 'a' - 'A'
+		}
+		w.tidied = append(w.tidied, c)
+		if w.place++; c == '\n' {
+			w.place, w.worded = 0, false
 		}
 	}
 }
