@@ -126,12 +126,18 @@ func (tab *Tab) Click(css string) {
 	tab.do("click "+css, chromedp.Click(chromedp.CSS(css)))
 }
 
-// Press presses a button or link and waits until the page that it leads to is there. The old page is marked: with a
-// sandboxed frame in the new one, its load event does not reach us reliably.
+// Press presses a button or link and waits until the page that it leads to is there.
 func (tab *Tab) Press(css string) {
 	tab.t.Helper()
+	tab.travel("press "+css, func() { tab.Click(css) })
+}
+
+// travel does what leads to another page and waits until that is there. The old page is marked: with a sandboxed frame
+// in the new one, its load event does not reach us reliably.
+func (tab *Tab) travel(what string, act func()) {
+	tab.t.Helper()
 	Eval[bool](tab, "document.documentElement.dataset.old = 'yes', true")
-	tab.Click(css)
+	act()
 	ctx, cancel := context.WithTimeout(tab.ctx, patience)
 	defer cancel()
 	there := chromedp.Evaluate[bool]("document.readyState === 'complete' && !document.documentElement.dataset.old")
@@ -143,7 +149,7 @@ func (tab *Tab) Press(css string) {
 		select {
 		case <-again.C:
 		case <-ctx.Done():
-			tab.t.Fatalf("press %s: no new page came", css)
+			tab.t.Fatalf("%s: no new page came", what)
 		}
 	}
 }
@@ -219,7 +225,7 @@ func (tab *Tab) BypassCSP(on bool) {
 	})
 }
 
-// Screenshot keeps a picture of the whole page as NAME.png in the folder that POSTERN_SCREENSHOTS names; without it
+// Screenshot keeps a picture of the whole page as NAME.png in the folder that POSTERN_TEST_SCREENSHOTS names; without it
 // nothing is kept. The picture is taken in any case, so that a page that cannot be drawn fails.
 func (tab *Tab) Screenshot(name string) {
 	tab.t.Helper()
@@ -229,7 +235,10 @@ func (tab *Tab) Screenshot(name string) {
 	const lossless = 100
 	picture := get(tab, "picture of "+name, chromedp.FullScreenshot(lossless))
 	tab.do("shrink", chromedp.EmulateViewport(tab.view.Width, tab.view.Height))
-	folder := os.Getenv("POSTERN_SCREENSHOTS")
+	for Eval[int64](tab, "innerHeight") != tab.view.Height { // what takes the focus meanwhile would not be scrolled to
+		time.Sleep(pause)
+	}
+	folder := os.Getenv("POSTERN_TEST_SCREENSHOTS")
 	if folder == "" {
 		return
 	}
