@@ -153,7 +153,7 @@ func layout(db *bbolt.DB, dir string) (last uint64, err error) {
 			return &FormatError{Dir: dir, Found: v, Known: format}
 		}
 		last = number(meta.Get(keyCommit))
-		return nil
+		return complete(b)
 	})
 	if err != nil || !fresh {
 		return last, err
@@ -167,6 +167,16 @@ func layout(db *bbolt.DB, dir string) (last uint64, err error) {
 		}
 	}
 	return 0, nil
+}
+
+// complete checks that no bucket is missing: a list that is not there must not look like an empty one.
+func complete(b *bbolt.Tx) error {
+	for _, name := range buckets {
+		if b.Bucket([]byte(name)) == nil {
+			return fmt.Errorf("data file lacks %s: %w", name, store.ErrCorrupt)
+		}
+	}
+	return nil
 }
 
 func create(b *bbolt.Tx) error {

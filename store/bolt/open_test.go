@@ -58,6 +58,19 @@ func TestOpenRefusesAFolderInUse(t *testing.T) {
 	again.Close()
 }
 
+// TestOpenRefusesAFileThatLacksAList: it would fail at the first use of the list, in the middle of service.
+func TestOpenRefusesAFileThatLacksAList(t *testing.T) {
+	t.Parallel()
+	dir := made(t)
+	edit(t, dir, func(b *bbolt.Tx) error { return b.DeleteBucket([]byte("i_reply")) })
+	if s, err := Open(config(dir)); !errors.Is(err, store.ErrCorrupt) || !strings.Contains(err.Error(), "i_reply") {
+		if err == nil {
+			s.Close()
+		}
+		t.Errorf("opened: %v", err)
+	}
+}
+
 func TestOpenRefusesANewerFormat(t *testing.T) {
 	t.Parallel()
 	dir := made(t)
