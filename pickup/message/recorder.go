@@ -59,8 +59,15 @@ func NewRecorder(st store.Store, log *slog.Logger, now func() time.Time) *Record
 	return &Recorder{store: st, log: log, now: now, notes: make(chan note, recorderQueue)}
 }
 
-// Fetched counts a fetch of a link's page.
-func (r *Recorder) Fetched(id store.LinkID) { r.take(note{at: r.now(), link: id}) }
+// Fetched counts a fetch of a link's page. Fetches get half of the room only: whoever has a link must not keep out what
+// else is to be recorded.
+func (r *Recorder) Fetched(id store.LinkID) {
+	if len(r.notes) >= recorderQueue/2 {
+		r.dropped.Add(1)
+		return
+	}
+	r.take(note{at: r.now(), link: id})
+}
 
 // LastSeen notes that a session was used.
 func (r *Recorder) LastSeen(id store.SessionID, at time.Time) { r.take(note{at: at, session: id}) }

@@ -98,3 +98,19 @@ func TestRecorderMergesDownloads(t *testing.T) {
 		}
 	})
 }
+
+// Fetching a link over and over leaves room for what else is to be recorded: nobody hides his guesses in a flood.
+func TestRecorderKeepsRoomBesideFetches(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := newEnv(t)
+		s := e.deliver(letter{to: []store.Address{bob}})[0]
+		for range 10_000 {
+			e.rec.Fetched(s.secret.LinkID())
+		}
+		e.rec.Record(store.Event{ID: store.NewEventID(time.Now()), What: store.EventSignInFail, Message: s.key.Message, N: 1})
+		run(t, e.rec.Run)()
+		if got := e.bed.Events(s.key.Message); len(got) != 1 {
+			t.Errorf("events %v, want the failed sign-in", got)
+		}
+	})
+}
