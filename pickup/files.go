@@ -1,6 +1,8 @@
 package pickup
 
 import (
+	"errors"
+	"fmt"
 	"html/template"
 	"io"
 	"net/http"
@@ -85,7 +87,9 @@ func (s *Site) messageRaw(w http.ResponseWriter, r *http.Request, who account.Si
 		return err
 	}
 	defer o.Close()
-	serveRaw(w, r, o)
+	if err := serveRaw(w, r, o); err != nil {
+		return err
+	}
 	s.downloaded(r, who, o, "eml")
 	return nil
 }
@@ -111,24 +115,24 @@ func servePart(w http.ResponseWriter, r *http.Request, o *message.Opened) error 
 		if err != nil {
 			return err
 		}
-		serveFile(w, r, mime.SafeName(p), mime.SafeType(p), content)
-		return nil
+		return serveFile(w, r, mime.SafeName(p), mime.SafeType(p), content)
 	}
 	return errMissing
 }
 
 // serveRaw streams the message as it was sent.
-func serveRaw(w http.ResponseWriter, r *http.Request, o *message.Opened) {
+func serveRaw(w http.ResponseWriter, r *http.Request, o *message.Opened) error {
 	name := mime.SafeName(mail.Part{Name: strings.NewReplacer("/", "-", `\`, "-").Replace(o.Subject), Path: "1"})
 	if o.Subject == "" {
 		name = "message"
 	}
-	serveFile(w, r, name+".eml", "message/rfc822", o.Body.Reader())
+	return serveFile(w, r, name+".eml", "message/rfc822", o.Body.Reader())
 }
 
 // serveFile sends a file to be saved. Its ETag is the address itself, for what lies there never changes; with it a
-// broken download goes on where it stopped.
-func serveFile(w http.ResponseWriter, r *http.Request, name, mediaType string, content io.ReadSeeker) {
+// broken download goes on where it stopped. A cutOff says that the file cannot be read to its end: too few octets went
+// out, so the browser notices, and the log is to tell why.
+func serveFile(w http.ResponseWriter, r *http.Request, name, mediaType string, content io.ReadSeeker) error {
 	h := w.Header()
 	web.FilePolicy().Set(h)
 	h.Set("Content-Type", mediaType)
@@ -137,7 +141,39 @@ func serveFile(w http.ResponseWriter, r *http.Request, name, mediaType string, c
 	if strings.Contains(r.Header.Get("Range"), ",") { // each of them would be decoded from the beginning
 		r.Header.Del("Range")
 	}
-	http.ServeContent(web.Slide(w, r), r, "", time.Time{}, content)
+	src := &attentive{ReadSeeker: content}
+	http.ServeContent(web.Slide(w, r), r, "", time.Time{}, src)
+	if src.err != nil {
+		return cutOff{fmt.Errorf("file of a message: %w", src.err)}
+	}
+	return nil
+}
+
+// cutOff is trouble with a file whose answer has begun: no page can follow it.
+type cutOff struct{ error }
+
+func (c cutOff) Unwrap() error { return c.error }
+
+// attentive remembers the error of a source whose reader keeps it to itself.
+type attentive struct {
+	io.ReadSeeker
+	err error
+}
+
+func (a *attentive) Read(p []byte) (int, error) {
+	n, err := a.ReadSeeker.Read(p)
+	if err != nil && !errors.Is(err, io.EOF) {
+		a.err = err
+	}
+	return n, err
+}
+
+func (a *attentive) Seek(offset int64, whence int) (int64, error) {
+	n, err := a.ReadSeeker.Seek(offset, whence)
+	if err != nil {
+		a.err = err
+	}
+	return n, err
 }
 
 // disposition is "attachment" with the file's name, twice: as ASCII for old browsers and in UTF-8 (RFC 6266, RFC 8187).

@@ -161,6 +161,9 @@ func (s *Site) failWith(w http.ResponseWriter, r *http.Request, err error) {
 	if f.status >= http.StatusInternalServerError && !errors.Is(err, context.Canceled) {
 		s.Log.ErrorContext(r.Context(), "request failed", "event", "http", "ref", web.Reference(r.Context()), "error", err)
 	}
+	if begun := new(cutOff); errors.As(err, begun) {
+		return
+	}
 	s.showFailure(w, r, f)
 }
 

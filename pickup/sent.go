@@ -134,6 +134,5 @@ func (s *Site) sentRaw(w http.ResponseWriter, r *http.Request, who account.Signe
 		return err
 	}
 	defer o.Close()
-	serveRaw(w, r, o)
-	return nil
+	return serveRaw(w, r, o)
 }
