@@ -104,7 +104,8 @@ func (f *Folder) Create(ctx context.Context) (store.BlobWriter, error) {
 	return &writer{folder: f, id: id, path: path, file: file}, nil
 }
 
-// Open opens a blob for reading. A blob deleted afterwards stays readable until it is closed.
+// Open opens a blob for reading. A blob deleted afterwards stays readable until it is closed. store.ErrNotFound says
+// that it is gone for good: not so where the whole folder is away, as a volume is that was not mounted (I7).
 func (f *Folder) Open(ctx context.Context, id store.BlobID) (store.Blob, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -115,6 +116,9 @@ func (f *Folder) Open(ctx context.Context, id store.BlobID) (store.Blob, error) 
 	}
 	file, err := f.disk.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
+		if _, gone := os.Stat(filepath.Join(f.dir, incoming)); gone != nil {
+			return nil, fmt.Errorf("blob folder %s is not there: %v", f.dir, gone)
+		}
 		return nil, fmt.Errorf("open blob %s: %w", id, store.ErrNotFound)
 	}
 	if err != nil {

@@ -119,6 +119,11 @@ func TestUnits(t *testing.T) {
 	if problems != nil || c.SMTP.MaxMessageSize != 35<<20 || c.Pickup.ExpireAfter != 36*time.Hour {
 		t.Fatal(c.SMTP.MaxMessageSize, c.Pickup.ExpireAfter, problems)
 	}
+	for _, text := range []string{"0", "1", "999", "1kB", "1KiB", "10MB", "35MiB", "2GiB", "3GB"} {
+		if size, err := ParseSize(text); err != nil || size.String() != text {
+			t.Errorf("size %s reads back as %s (%v)", text, size, err)
+		}
+	}
 	for _, bad := range []string{"30", "-1d", "1y", "", "d", "1d-2h"} {
 		if d, err := ParseDuration(bad); err == nil {
 			t.Errorf("duration %q was read as %s", bad, d)

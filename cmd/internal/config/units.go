@@ -38,12 +38,12 @@ func ParseSize(s string) (Size, error) {
 	return Size(n * factor), nil
 }
 
-// String writes the size in the largest unit that divides it.
+// String writes the size in a large unit that divides it.
 func (s Size) String() string {
 	for _, u := range []struct {
 		suffix string
 		factor Size
-	}{{"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10}} {
+	}{{"GiB", 1 << 30}, {"MiB", 1 << 20}, {"GB", 1e9}, {"MB", 1e6}, {"KiB", 1 << 10}, {"kB", 1e3}} {
 		if s != 0 && s%u.factor == 0 {
 			return fmt.Sprintf("%d%s", s/u.factor, u.suffix)
 		}
