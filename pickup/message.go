@@ -212,6 +212,7 @@ func (s *Site) open(w http.ResponseWriter, r *http.Request, who account.Signed) 
 type mailDocument struct {
 	Lang    web.Language
 	Subject string
+	Style   template.HTML // the author's style sheet
 	HTML    template.HTML
 }
 
@@ -249,11 +250,13 @@ func (s *Site) messageHTML(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return s.sendDocument(w, r, http.StatusOK, "document", mailDocument{Lang: s.Catalogue.Language(web.Lang(r.Context())), Subject: o.Subject, HTML: html})
+	d := mailDocument{Lang: s.Catalogue.Language(web.Lang(r.Context())), Subject: o.Subject}
+	d.Style, d.HTML = apart(html)
+	return s.sendDocument(w, r, http.StatusOK, "document", d)
 }
 
 // authored is the cleaned HTML of a message; errMissing when it has none.
-func (s *Site) authored(r *http.Request, o *message.Opened) (template.HTML, error) {
+func (s *Site) authored(r *http.Request, o *message.Opened) (string, error) {
 	parts, err := partsOf(o)
 	if err != nil {
 		return "", err
@@ -265,7 +268,16 @@ func (s *Site) authored(r *http.Request, o *message.Opened) (template.HTML, erro
 	if !found {
 		return "", errMissing
 	}
-	return template.HTML(html), nil // cleaned by package mime, and sandboxed beyond that
+	return html, nil
+}
+
+// apart takes the style sheet, which package mime puts first, from cleaned HTML: it belongs into the head of a page.
+// What package mime cleaned may stand on a page, which is sandboxed beyond that.
+func apart(html string) (style, body template.HTML) {
+	if sheet, rest, found := strings.Cut(html, "</style>"); found && strings.HasPrefix(sheet, "<style>") {
+		return template.HTML(sheet + "</style>"), template.HTML(rest)
+	}
+	return "", template.HTML(html)
 }
 
 // cleaned is mime.HTML, when it is its turn.
@@ -299,9 +311,10 @@ func (s *Site) sendDocument(w http.ResponseWriter, r *http.Request, status int, 
 // browser prints all of it.
 type printPage struct {
 	letterView
-	HTML template.HTML
-	Text template.HTML
-	Now  time.Time
+	Style template.HTML // the author's style sheet
+	HTML  template.HTML
+	Text  template.HTML
+	Now   time.Time
 }
 
 func (s *Site) messagePrint(w http.ResponseWriter, r *http.Request, who account.Signed) error {
@@ -333,7 +346,8 @@ func (s *Site) showPrint(w http.ResponseWriter, r *http.Request, o *message.Open
 		return err
 	}
 	if found {
-		p.HTML = scoped(html)
+		p.Style, p.HTML = apart(html)
+		p.Style = scoped(p.Style)
 	} else {
 		text, err := mime.Text(o.Body, parts)
 		if err != nil {
@@ -346,7 +360,7 @@ func (s *Site) showPrint(w http.ResponseWriter, r *http.Request, o *message.Open
 }
 
 // scoped keeps the author's style sheet to the author's part of the page. A browser that does not know @scope leaves
-// the style out; style elements are the cleaner's own, so replacing their tags is safe.
-func scoped(html string) template.HTML {
-	return template.HTML(strings.NewReplacer("<style>", "<style>@scope (.authored) {", "</style>", "}</style>").Replace(html))
+// the style out; the style element is the cleaner's own, so replacing its tags is safe.
+func scoped(style template.HTML) template.HTML {
+	return template.HTML(strings.NewReplacer("<style>", "<style>@scope (.authored) {", "</style>", "}</style>").Replace(string(style)))
 }
