@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"postern/pickup/account"
@@ -62,6 +63,9 @@ func personOf(m mail.Mailbox) person {
 	p := person{Name: mail.CleanDisplayName(m.Name)}
 	if !m.Address.IsZero() {
 		p.Address = m.Address.String()
+	}
+	if strings.EqualFold(strings.Trim(p.Name, "'"), p.Address) { // Outlook names those whom it does not know by their address
+		p.Name = ""
 	}
 	return p
 }

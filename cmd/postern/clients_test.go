@@ -75,6 +75,9 @@ func (s shape) checkHead(t *testing.T, page page) {
 			t.Errorf("the head of the page lacks %q:\n%s", want, head)
 		}
 	}
+	if strings.Contains(head, bobsAddress+" "+bobsAddress) {
+		t.Errorf("the head of the page says an address twice:\n%s", head)
+	}
 	for _, want := range s.notes {
 		if !strings.Contains(shown, want) {
 			t.Errorf("the page lacks %q:\n%s", want, shown)
@@ -144,7 +147,7 @@ func (s shape) checkHTML(t *testing.T, p *person, page page, base string) {
 	}
 }
 
-var fileEntries = regexp.MustCompile(`(?s)<li class="file">.*?<bdi>(.*?)</bdi>.*?href="([^"]*)"`)
+var fileEntries = regexp.MustCompile(`(?s)<li class="file">.*?<bdi[^>]*>(.*?)</bdi>.*?href="([^"]*)"`)
 
 // checkFiles compares the list of attachments, and downloads each.
 func (s shape) checkFiles(t *testing.T, p *person, page page) {
