@@ -48,7 +48,7 @@ func (s *Site) help(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	const longest = 100
-	p := helpPage{page: s.page(r, who), Search: strings.TrimSpace(oneLine(r.URL.Query().Get("q"), longest)),
+	p := helpPage{page: s.page(r, who), Search: strings.TrimSpace(web.OneLine(r.URL.Query().Get("q"), longest)),
 		Print: r.URL.Query().Get("print") != ""}
 	p.Here = "help"
 	for _, ids := range helpOrder() {

@@ -7,6 +7,7 @@ import (
 
 	"postern/pickup/account"
 	"postern/pickup/message"
+	"postern/pickup/web"
 	"postern/store"
 )
 
@@ -48,7 +49,7 @@ type inboxPage struct {
 func (s *Site) inbox(w http.ResponseWriter, r *http.Request, who account.Signed) error {
 	const longest = 200
 	q := r.URL.Query()
-	cursor, search := q.Get("after"), oneLine(q.Get("q"), longest)
+	cursor, search := q.Get("after"), web.OneLine(q.Get("q"), longest)
 	list, err := s.Messages.Inbox(r.Context(), who, message.InboxQuery{Cursor: store.Cursor(cursor), Search: search})
 	if err != nil {
 		return err

@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
-	"unicode"
 	"unicode/utf8"
 
 	"github.com/ccojocar/zxcvbn-go/frequency"
@@ -94,7 +93,7 @@ func (s *Site) registerAt(w http.ResponseWriter, r *http.Request, l link, f map[
 	if f["step"] != "register" && f["password"] == "" && f["password2"] == "" {
 		return account.Signed{}, true, s.show(w, r, http.StatusOK, "register", p)
 	}
-	p.Reminder.Text = oneLine(f["reminder"], account.MaxReminder)
+	p.Reminder.Text = web.OneLine(f["reminder"], account.MaxReminder)
 	criteria := s.Accounts.Criteria(f["password"], []string{p.To})
 	if f["password"] != f["password2"] || anyFails(criteria) {
 		p.judge(criteria, f["password"] == f["password2"])
@@ -152,16 +151,4 @@ func anyFails(criteria []account.Criterion) bool {
 		}
 	}
 	return false
-}
-
-// oneLine makes what was typed into a one-line field fit to be shown again.
-func oneLine(s string, longest int) string {
-	s = strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) || unicode.Is(unicode.Cf, r) || r == utf8.RuneError {
-			return -1
-		}
-		return r
-	}, s)
-	runes := []rune(s)
-	return string(runes[:min(len(runes), longest)])
 }

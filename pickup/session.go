@@ -2,7 +2,6 @@ package pickup
 
 import (
 	"errors"
-	"mime"
 	"net/http"
 	"net/url"
 	"path"
@@ -153,32 +152,13 @@ func localPath(to string) (string, bool) {
 	return (&url.URL{Path: clean}).EscapedPath(), !strings.HasPrefix(clean, "//")
 }
 
-// form reads a form of ours: the named fields, each at most once, as valid text. Fields that the page does not have
-// are ignored. A body that is no such form is errInvalid.
+// form reads a form of ours by web.Form; what is none is errInvalid.
 func form(r *http.Request, names ...string) (map[string]string, error) {
-	if kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); kind != "application/x-www-form-urlencoded" && r.ContentLength != 0 {
+	f, err := web.Form(r, names...)
+	if errors.Is(err, web.ErrForm) {
 		return nil, errInvalid
 	}
-	if err := r.ParseForm(); err != nil {
-		if large := new(http.MaxBytesError); errors.As(err, &large) {
-			return nil, err
-		}
-		return nil, errInvalid
-	}
-	values := make(map[string]string, len(names))
-	for _, name := range names {
-		given := r.PostForm[name]
-		if len(given) > 1 {
-			return nil, errInvalid
-		}
-		if len(given) == 1 {
-			if !utf8.ValidString(given[0]) || strings.ContainsRune(given[0], 0) {
-				return nil, errInvalid
-			}
-			values[name] = given[0]
-		}
-	}
-	return values, nil
+	return f, err
 }
 
 // language remembers the language that a visitor chose.

@@ -2,6 +2,7 @@ package web
 
 import (
 	"bytes"
+	"embed"
 	"fmt"
 	"html/template"
 	"io/fs"
@@ -13,8 +14,14 @@ import (
 	"time"
 )
 
+// shared are the parts that both sites use.
+//
+//go:embed templates/_*.html
+var shared embed.FS
+
 // Pages holds a site's templates, parsed once for every language. A page is a file of its own that defines the blocks
-// of layout.html; files whose name begins with "_" hold shared parts.
+// of layout.html; files whose name begins with "_" hold parts of several pages;
+// those of both sites lie beside this package and are always there.
 type Pages struct {
 	sets map[string]map[string]*template.Template // language, page
 }
@@ -49,8 +56,11 @@ func parse(cfg PagesConfig, s *Speaker, names []string) (map[string]*template.Te
 	funcs := s.funcs()
 	funcs["asset"] = cfg.Assets.URL
 	maps.Copy(funcs, cfg.Funcs)
-	base, err := template.New("layout.html").Funcs(funcs).Option("missingkey=error").ParseFS(cfg.Files, "layout.html", "_*.html")
+	base, err := template.New("layout.html").Funcs(funcs).Option("missingkey=error").ParseFS(shared, "templates/_*.html")
 	if err != nil {
+		return nil, err
+	}
+	if base, err = base.ParseFS(cfg.Files, "layout.html", "_*.html"); err != nil {
 		return nil, err
 	}
 	set := map[string]*template.Template{}

@@ -69,7 +69,7 @@ func icons(name string) string {
 
 // Icon is a decorative picture: the word beside it says the same.
 func Icon(name string) (template.HTML, error) {
-	shape := icons(name)
+	shape := icons(name) + consoleIcons(name) // a name is in one of them only
 	if shape == "" {
 		return "", errors.New("no icon " + name)
 	}
