@@ -22,8 +22,8 @@ var (
 	errNotRead = errors.New("backend accepted a message that it had not read to the end")
 )
 
-func (s *Server) tooLarge() *store.ReplyError {
-	return store.Reply(552, [3]int{5, 3, 4}, fmt.Sprintf("Message exceeds %d bytes", s.cfg.MaxSize))
+func tooLarge(limit int64) *store.ReplyError {
+	return store.Reply(552, [3]int{5, 3, 4}, fmt.Sprintf("Message exceeds %d bytes", limit))
 }
 
 // Data takes a message. Its error is always the reply, a *smtp.SMTPError, of success too. Under BDAT it runs beside the
@@ -38,7 +38,7 @@ func (s *session) Data(r io.Reader) error {
 	env := tx.env
 	env.Rcpts = slices.Clone(env.Rcpts)
 	began := time.Now()
-	b := &body{r: r, conn: s.conn, limit: s.srv.cfg.MaxSize, tooLarge: s.srv.tooLarge()}
+	b := &body{r: r, conn: s.conn, limit: s.maxSize(), tooLarge: tooLarge(s.maxSize())}
 	receipt, err := s.accept(env, b)
 	return s.answer(outcome{env: env, body: b, receipt: receipt, err: err, took: time.Since(began)})
 }

@@ -94,7 +94,7 @@ func (s *Server) rewrite(_ *guard.Conn, r guard.Reply) guard.Reply {
 	case r.Verb == "AUTH" && !s.cfg.Users && r.Code >= 500:
 		return guard.Reply{Verb: r.Verb, Code: 502, Status: "5.5.1", Text: "AUTH is not available"}
 	case r.Code == 552:
-		e := s.tooLarge()
+		e := tooLarge(s.cfg.MaxSize)
 		return guard.Reply{Verb: r.Verb, Code: e.Code, Status: e.Status(), Text: e.Text}
 	case r.Code == 502 && slices.Contains(unimplemented, r.Verb):
 		return guard.Reply{Verb: r.Verb, Code: 502, Status: "5.5.1", Text: "Command not implemented"}

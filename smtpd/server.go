@@ -63,6 +63,8 @@ type Config struct {
 	Backend Backend
 	Users   bool           // the Backend has users: AUTH is offered, after TLS only
 	Trusted []netip.Prefix // `trusted_networks`: may relay (MAIL 1.2)
+	// Postmaster gets what anybody sends to the postmaster of Host (RFC 5321 §4.5.1, MAIL 6.4); zero: nobody may.
+	Postmaster store.Address
 
 	MaxSize       int64         // octets of a message; exactly as many are accepted
 	MaxRcpts      int           // of a transaction; 1,000
@@ -102,6 +104,7 @@ type Server struct {
 	cfg       Config
 	guard     *guard.Guard
 	failures  *failures
+	letters   *letters
 	announced atomic.Int64   // octets that open transactions have announced
 	work      sync.WaitGroup // messages being accepted and names being looked up
 
@@ -114,7 +117,7 @@ func New(cfg Config) (*Server, error) {
 	if cfg.Host == "" || cfg.Now == nil || cfg.Backend == nil {
 		return nil, errors.New("smtpd: host, backend and clock are needed")
 	}
-	s := &Server{cfg: cfg.withDefaults(), failures: newFailures(cfg.Now)}
+	s := &Server{cfg: cfg.withDefaults(), failures: newFailures(cfg.Now), letters: newLetters(cfg.Now)}
 	s.ctx, s.cut = context.WithCancel(context.Background())
 	var err error
 	s.guard, err = guard.New(guard.Config{
@@ -123,7 +126,7 @@ func New(cfg Config) (*Server, error) {
 			Read: s.cfg.ReadTimeout, Write: s.cfg.WriteTimeout, Linger: s.cfg.LingerTimeout,
 			Message: s.cfg.MaxSize, Conns: s.cfg.Caps.All,
 		},
-		Class: s.class, Rewrite: s.rewrite, Hooks: s.hooks(),
+		Class: s.class, Rewrite: s.rewrite, Amend: s.amend, Hooks: s.hooks(),
 	})
 	return s, err
 }

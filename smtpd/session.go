@@ -118,8 +118,8 @@ func (s *session) begin(from string, opts *smtp.MailOptions) (*transaction, erro
 	switch {
 	case err != nil:
 		return nil, err
-	case opts.Size > s.srv.cfg.MaxSize:
-		return nil, s.srv.tooLarge()
+	case opts.Size > s.maxSize():
+		return nil, tooLarge(s.maxSize())
 	case len(opts.EnvelopeID) > maxEnvID:
 		return nil, errEnvID
 	}
@@ -128,7 +128,7 @@ func (s *session) begin(from string, opts *smtp.MailOptions) (*transaction, erro
 	}
 	size := opts.Size
 	if s.client().Class == store.ClientStranger {
-		size = 0 // it can send nothing, and must not keep room from those who can
+		size = 0 // it can send little, and must not keep room from those who can send more
 	}
 	if err := s.srv.cfg.Room(s.srv.announced.Load() + size); err != nil {
 		return nil, err
@@ -218,13 +218,16 @@ func (s *session) recipient(tx *transaction, to string, opts *smtp.RcptOptions) 
 		return store.Rcpt{}, err
 	}
 	r := store.Rcpt{Address: a, Notify: notifyOf(opts.Notify), ORcpt: orcptOf(opts)}
+	postmaster := s.srv.isPostmaster(a)
 	switch {
-	case tx.env.Client.Class == store.ClientStranger:
+	case tx.env.Client.Class == store.ClientStranger && !postmaster:
 		return r, errRelaying
 	case len(tx.env.Rcpts) >= s.srv.cfg.MaxRcpts:
 		return r, errTooMany
 	case len(r.ORcpt) > maxORcpt || strings.ContainsFunc(r.ORcpt, notPrintable):
 		return r, errORcpt
+	case postmaster:
+		return s.toPostmaster(tx, r)
 	}
 	return r, nil
 }

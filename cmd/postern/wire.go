@@ -64,6 +64,8 @@ type gateway struct {
 	site     *pickup.Site
 	smtpCert *smtpd.Certificate
 	siteCert *smtpd.Certificate
+
+	postmaster store.Address // of the organisation
 }
 
 // newGateway builds everything on an open store. It fails before anything was changed when keys or files are not as
@@ -162,14 +164,13 @@ func (g *gateway) buildRelay(context.Context) error {
 	if err != nil {
 		return setupError{err}
 	}
-	postmaster, err := store.ParseAddress(g.cfg.Organization.Postmaster)
-	if err != nil {
+	if g.postmaster, err = store.ParseAddress(g.cfg.Organization.Postmaster); err != nil {
 		return setupError{fmt.Errorf("organization.postmaster: %w", err)}
 	}
 	g.hops = newHopBook(routes, g.metrics.HopsDown, time.Now)
 	g.runner, err = relay.New(relay.Config{
 		Store: g.db, Ring: g.ring, Outbox: g.outbox, Routes: routes, Host: g.cfg.Hostname, Ehlo: g.cfg.Relay.Ehlo,
-		OrgName: g.cfg.Organization.Name, Postmaster: postmaster, Zone: g.zone(), Internal: g.cfg.Internal,
+		OrgName: g.cfg.Organization.Name, Postmaster: g.postmaster, Zone: g.zone(), Internal: g.cfg.Internal,
 		Backoff: g.cfg.Relay.Retry, GiveUp: g.cfg.Relay.GiveUp, DelayNotice: g.cfg.Notify.DelayNotice,
 		Phrases: dsn.English(), Replies: failedReplies{g.mails, g.db}, Hooks: g.relayHooks(), Log: g.log, Now: time.Now,
 		LogAddress: g.logAddress(),
@@ -226,7 +227,7 @@ func (g *gateway) buildSMTP(context.Context) (err error) {
 		return setupError{fmt.Errorf("smtp.tls: %w", err)}
 	}
 	g.smtp, err = smtpd.New(smtpd.Config{
-		Host: g.cfg.Hostname, Backend: g.intake, Trusted: prefixes(g.cfg.SMTP.TrustedNetworks), MaxSize: int64(g.cfg.SMTP.MaxMessageSize),
+		Host: g.cfg.Hostname, Backend: g.intake, Trusted: prefixes(g.cfg.SMTP.TrustedNetworks), Postmaster: g.postmaster, MaxSize: int64(g.cfg.SMTP.MaxMessageSize),
 		Certificate: g.smtpCert, Room: g.room.check, Ready: func() error { return g.db.Check(context.Background()) },
 		Resolve: clientName(smtpd.Resolver(net.DefaultResolver)),
 		Metrics: g.smtpMetrics(), LogAddress: g.logAddress(), Log: g.log, Now: time.Now,

@@ -36,7 +36,7 @@ func (c *Conn) readCommand(p []byte) (int, error) {
 		r, do := c.examine(line)
 		switch do {
 		case pass:
-			return c.give(p, line)
+			return c.give(p, c.g.cfg.Amend(line))
 		case answer:
 			c.emit(r)
 		case hangUp:

@@ -99,8 +99,11 @@ type Config struct {
 	Class   func(netip.Addr) Class // nil: one class without bounds
 	// Rewrite may reword a final reply of go-smtp that has no reference, that is one which the session did not word.
 	Rewrite func(*Conn, Reply) Reply
-	Hooks   Hooks
-	Log     *slog.Logger // go-smtp's own trouble, panics of the session above all
+	// Amend may put another command line, CRLF included, in the place of one that go-smtp would misread; Conn.Command
+	// stays as received. Nil: every line goes on as it is.
+	Amend func(line []byte) []byte
+	Hooks Hooks
+	Log   *slog.Logger // go-smtp's own trouble, panics of the session above all
 }
 
 // Listener is a place to accept connections at.
@@ -134,6 +137,9 @@ func New(cfg Config) (*Guard, error) {
 		return nil, errors.New("guard: backend and log are needed")
 	case cfg.Limits.Message <= 0 || cfg.Limits.Message > maxSize:
 		return nil, fmt.Errorf("guard: message limit must be between 1 and %d octets", int64(maxSize))
+	}
+	if cfg.Amend == nil {
+		cfg.Amend = func(line []byte) []byte { return line }
 	}
 	if cfg.Class == nil {
 		cfg.Class = func(netip.Addr) Class { return Class{} }

@@ -60,8 +60,11 @@ func (p *Policy) Decide(in Input) []Decision {
 
 // decide goes through the order of MAIL 3.1 for one recipient.
 func (m *message) decide(i int, to store.Address) Decision {
-	if m.in.Own {
+	switch {
+	case m.in.Own:
 		return m.own()
+	case m.in.Env.Client.Class == store.ClientStranger:
+		return Decision{Action: store.ActionRelay, Rule: RulePostmaster, Reason: "Anybody may write to the postmaster of this host."}
 	}
 	internal := m.p.isInternal(to)
 	for n := range m.p.rules {

@@ -106,6 +106,9 @@ const (
 	RuleThread   = "thread"
 	RuleReply    = "reply"
 	RuleDefault  = "default"
+	// RulePostmaster is for what a stranger sends: it reaches the postmaster only (MAIL 6.4) and never causes a
+	// notification under the name of its author, who is anybody.
+	RulePostmaster = "postmaster"
 )
 
 // Policy is a compiled Config. It may be used by many goroutines.
@@ -144,7 +147,7 @@ func Compile(c Config) (*Policy, error) {
 	default:
 		add(fmt.Errorf("policy.senders: %q: must be everyone or invited", c.Senders))
 	}
-	names := map[string]bool{RuleOwn: true, RuleInternal: true, RuleTag: true, RuleHeader: true, RuleThread: true, RuleReply: true, RuleDefault: true}
+	names := map[string]bool{RuleOwn: true, RuleInternal: true, RuleTag: true, RuleHeader: true, RuleThread: true, RuleReply: true, RuleDefault: true, RulePostmaster: true}
 	for i, r := range c.Rules {
 		compiled, err := compileRule(r, names)
 		add(wrap(fmt.Sprintf("policy.rules[%d] %q", i, r.Name), err))

@@ -164,6 +164,8 @@ func readCase(t *testing.T, lines []string) Input {
 			in.Env.Client.Class, in.Env.Client.User = store.ClientUser, value
 		case "site":
 			in.Env.Client.Class = store.ClientSite
+		case "stranger":
+			in.Env.Client.Class = store.ClientStranger
 		case "size":
 			if _, err := fmt.Sscan(value, &in.Env.Size); err != nil {
 				t.Fatal(err)

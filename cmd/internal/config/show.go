@@ -77,7 +77,7 @@ func (c Config) InWords() string {
 	say := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
 	say("The configuration is valid.")
 	say("Mail is taken on %s as %s, up to %s a message.", strings.Join(c.SMTP.Listen, ", "), c.Hostname, c.SMTP.MaxMessageSize)
-	say("May relay, from any sender to any recipient: hosts in %s. Everybody else is refused.", strings.Join(c.SMTP.TrustedNetworks, ", "))
+	say("May relay, from any sender to any recipient: hosts in %s. Everybody else reaches postmaster@%s alone, which goes on to %s.", strings.Join(c.SMTP.TrustedNetworks, ", "), c.Hostname, c.Organization.Postmaster)
 	for _, r := range c.Relay.Routes {
 		say("Mail to %s goes to %s, TLS %s.", strings.Join(r.Domains, ", "), strings.Join(r.AllHosts(), ", then "), r.TLS)
 	}
