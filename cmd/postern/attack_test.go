@@ -68,6 +68,13 @@ func (a *attack) run() *attack {
 	for _, v := range a.values {
 		a.guessAll(v, true)
 	}
+	for _, id := range a.ids() {
+		for _, octets := range [][]byte{id, []byte(store.EncodeB32(id))} {
+			a.tryFileKey(guess{octets: octets})
+			a.tryLink(guess{octets: octets})
+			a.trySession(guess{octets: octets})
+		}
+	}
 	return a.spend()
 }
 
@@ -273,7 +280,7 @@ func (a *attack) read(mid string, m sealedMessage, fk []byte) {
 		a.plain = append(a.plain, card)
 	}
 	id, err := store.ParseMessageID(mid)
-	if err != nil {
+	if err != nil || len(fk) != len(seal.FileKey{}) {
 		return
 	}
 	body, err := seal.Open(bytes.NewReader(m.body), int64(len(m.body)), id, seal.FileKey(fk))

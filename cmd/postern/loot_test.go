@@ -243,6 +243,24 @@ func (l *loot) record(bucket string, k, v []byte) {
 	}
 }
 
+// ids lists what is no secret, and must not work as one.
+func (l *loot) ids() (list [][]byte) {
+	add := func(text string) {
+		if id, err := store.DecodeB32(text); err == nil {
+			list = append(list, id)
+		}
+	}
+	for mid := range l.messages {
+		add(mid)
+	}
+	for _, set := range []map[string]bool{l.aids, l.sids, l.keyIDs, l.symIDs, l.lookups} {
+		for id := range set {
+			add(id)
+		}
+	}
+	return list
+}
+
 // contexts lists every context that a server layer can have.
 func (l *loot) contexts() (list [][]string) {
 	for r := range l.rcpts {
