@@ -30,7 +30,9 @@ const (
 	EventSignInFail  What = "account.sign-in-failed"
 	EventSignedOut   What = "account.signed-out"
 	EventPassword    What = "account.password-changed"
-	EventMuted       What = "account.muted" // its stored key is not its own (KEYS K7)
+	EventReminder    What = "account.reminder-changed"
+	EventSignedOff   What = "account.session-ended" // a session of it, from another one
+	EventMuted       What = "account.muted"         // its stored key is not its own (KEYS K7)
 	EventDisabled    What = "account.disabled"
 	EventEnabled     What = "account.enabled"
 	EventQueueRetry  What = "queue.retried"

@@ -15,6 +15,10 @@
 // messages as they are sealed. So somebody who was forwarded a link gains that one message and nothing that comes
 // later. Confirm is the one place where an account becomes confirmed.
 //
+// Flow of the settings: what a stolen session must not do asks for the password again, throttled and paced like a
+// sign-in (prove): a new password, a new reminder. A new password is a new key version; the one before it hangs on it
+// by a chain, so that nothing is lost (succeed), and everything else that is open for the account ends (endPending).
+//
 // Secrets: passwords, seeds and tokens are never logged, and no error text quotes what was typed. Audit events are
 // written in the transaction of the fact; failed sign-ins, which have none, go to the Recorder.
 package account

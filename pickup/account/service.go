@@ -52,6 +52,7 @@ type Signed struct {
 // Mails composes what this package sends; package notify does.
 type Mails interface {
 	Welcome(notify.AccountMail) (store.OwnMail, error)
+	PasswordChanged(notify.AccountMail) (store.OwnMail, error)
 }
 
 // Recorder takes what may be lost and must not hold up a request: it never blocks.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	"postern/store"
@@ -128,4 +129,79 @@ func (s *Service) Sessions(ctx context.Context, who Signed) ([]store.Session, er
 		return nil, fmt.Errorf("list sessions: %w", err)
 	}
 	return live, nil
+}
+
+// EndSession signs out another session of the person, named by its id. It is no error when there is none: it may have
+// ended by itself. A session of another account stays.
+func (s *Service) EndSession(ctx context.Context, who Signed, id store.SessionID) error {
+	return s.endSessions(ctx, who, func(ses store.Session) bool { return ses.ID == id })
+}
+
+// EndOthers signs out every other session of the person.
+func (s *Service) EndOthers(ctx context.Context, who Signed) error {
+	return s.endSessions(ctx, who, func(store.Session) bool { return true })
+}
+
+// endSessions ends those of the person's other sessions that are chosen.
+func (s *Service) endSessions(ctx context.Context, who Signed, chosen func(store.Session) bool) error {
+	at := s.now()
+	e := store.Event{ID: store.NewEventID(at), What: store.EventSignedOff, Account: who.Account.ID, Actor: actorSelf}
+	err := s.Store.Update(ctx, func(tx store.Tx) error {
+		all, err := tx.Sessions().Of(who.Account.ID)
+		if err != nil {
+			return err
+		}
+		var ended []string
+		for _, ses := range all {
+			if ses.ID == who.Session.ID || !chosen(ses) {
+				continue
+			}
+			if err := tx.Sessions().Delete(ses.ID); err != nil {
+				return err
+			}
+			if at.Before(ses.Until()) {
+				ended = append(ended, ses.Browser)
+			}
+		}
+		if len(ended) == 0 {
+			return nil
+		}
+		e.Facts = map[string]string{"browser": who.Session.Browser, "count": strconv.Itoa(len(ended))}
+		if len(ended) == 1 {
+			e.Facts["ended"] = ended[0]
+		}
+		return tx.Audit().Add(e)
+	})
+	if err != nil {
+		return fmt.Errorf("end sessions: %w", err)
+	}
+	return nil
+}
+
+// SetLanguage stores the language of the account's mails.
+func (s *Service) SetLanguage(ctx context.Context, who Signed, tag string) error {
+	err := s.alter(ctx, who, func(tx store.Tx, a store.Account) error {
+		if a.Language == tag {
+			return nil
+		}
+		a.Language = label(tag)
+		return tx.Accounts().Set(a)
+	})
+	if err != nil {
+		return fmt.Errorf("set language: %w", err)
+	}
+	return nil
+}
+
+// Record pages through what happened in the account, newest first. ErrCursor of package store for a cursor that no page
+// gave.
+func (s *Service) Record(ctx context.Context, who Signed, c store.Cursor, n int) (events []store.Event, next store.Cursor, err error) {
+	err = s.Store.View(ctx, func(tx store.Tx) error {
+		events, next, err = tx.Audit().OfAccount(who.Account.ID, c, n)
+		return err
+	})
+	if err != nil {
+		return nil, "", fmt.Errorf("read record: %w", err)
+	}
+	return events, next, nil
 }
