@@ -2,6 +2,7 @@ package relay_test
 
 import (
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -35,3 +36,68 @@ func TestI2ClockThatWasAheadHoldsUpNothing(t *testing.T) {
 		}
 	})
 }
+
+// TestI7LeapOfTheClockGivesNothingUp: a machine that was suspended for days, or whose clock is put right, comes back
+// with mail that looks too old and often without its network. Nothing ends for that: it is tried for an hour of real
+// time, what can be delivered meanwhile is, and only then age counts again.
+func TestI7LeapOfTheClockGivesNothingUp(t *testing.T) {
+	t.Parallel()
+	const days = 20 * 24 * time.Hour
+	outside, inside := &sink{}, &sink{}
+	inBubble(t, outside, inside, func(e *env, out *network) {
+		var ahead atomic.Int64
+		e.cfg.Now = func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
+		var busy atomic.Bool
+		tries := &stamps{start: time.Now()}
+		outside.onRcpt = func(line string) string {
+			tries.note()
+			if busy.Load() {
+				return "451 4.2.0 later"
+			}
+			return ""
+		}
+		out.setDown(true)
+		soon := rcpt(e.put(letter{from: "alice@example.org", rcpts: to("bob@ext.example")}), 1)
+		run := e.start(bubbleRoutes()...)
+		time.Sleep(2 * time.Hour)
+		ahead.Store(int64(days))
+		time.Sleep(20 * time.Minute) // looked at, claimed and aged; the network is still away
+		synctest.Wait()
+		if got := e.state(soon); got != store.StateQueued {
+			t.Fatalf("mail of two hours is %s after the clock went forward", got)
+		}
+		out.setDown(false)
+		time.Sleep(16 * time.Minute)
+		synctest.Wait()
+		if got := e.state(soon); got != store.StateDelivered {
+			t.Fatalf("when the network was back: %s", got)
+		}
+		contains(t, e.log.String(), "the clock went forward")
+
+		run.stop()
+		time.Sleep(time.Minute) // idle connections end
+		busy.Store(true)
+		late := rcpt(e.put(letter{from: "alice@example.org", rcpts: to("bob@ext.example")}), 1)
+		ahead.Add(int64(days)) // switched off for days
+		e.start(bubbleRoutes()...)
+		tries.mu.Lock()
+		tries.start, tries.at = time.Now(), nil
+		tries.mu.Unlock()
+		time.Sleep(fairTrial - time.Minute)
+		synctest.Wait()
+		if got := e.state(late); got != store.StateQueued {
+			t.Fatalf("within the first hour after the start: %s", got)
+		}
+		time.Sleep(2 * time.Minute)
+		synctest.Wait()
+		if got := e.state(late); got != store.StateFailed {
+			t.Errorf("after it: %s", got)
+		}
+		if got := fmt.Sprint(tries.all()); got != "[0 1 3 8 18 33 60]" {
+			t.Errorf("attempts at minutes %s", got)
+		}
+	})
+}
+
+// fairTrial is the time for which mail is tried before it ends by age.
+const fairTrial = time.Hour

@@ -12,6 +12,7 @@ func (r *Runner) loop(ctx context.Context) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
+		r.watch.left()
 		r.start(ctx)
 		r.lookAround(ctx)
 		r.rest()

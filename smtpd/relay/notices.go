@@ -34,8 +34,8 @@ func (r *Runner) noticesPassed(item store.QueueItem, now time.Time) int {
 }
 
 // nextNotice is when an item that is not delivered needs attention: a notice, or its end.
-func (r *Runner) nextNotice(item store.QueueItem) time.Time {
-	at := item.GiveUp
+func (r *Runner) nextNotice(item store.QueueItem, now time.Time) time.Time {
+	at := r.ends(item, now)
 	if times := r.noticeTimes(item.Kind); item.Delays < len(times) {
 		if notice := item.Arrived.Add(times[item.Delays]); notice.Before(at) {
 			at = notice
@@ -113,7 +113,7 @@ func (r *Runner) ageItems(ctx context.Context, items []store.QueueItem, said ans
 	now := r.cfg.Now()
 	var parcels []*parcel
 	for _, item := range items {
-		if item.Owner.IsZero() && !r.nextNotice(item).After(now) {
+		if item.Owner.IsZero() && !r.nextNotice(item, now).After(now) {
 			parcels = append(parcels, &parcel{items: []store.QueueItem{item}})
 		}
 	}

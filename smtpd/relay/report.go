@@ -126,7 +126,7 @@ func (r *Runner) compose(ctx context.Context, kind dsn.Kind, p *plan, of []int) 
 func (r *Runner) reportRcpt(kind dsn.Kind, c change) dsn.Rcpt {
 	rc := dsn.Rcpt{
 		Final: c.item.To.Address, ORcpt: c.item.To.ORcpt, Status: c.status(), Reason: c.reason, LastAttempt: c.at,
-		WillRetryUntil: c.item.GiveUp,
+		WillRetryUntil: r.ends(c.item, c.at),
 	}
 	if c.p.own() {
 		rc.ORcpt = c.p.about.ORcpt

@@ -166,8 +166,6 @@ func (r *Runner) judge(item store.QueueItem, a answer, now time.Time) Result {
 	return Deferred
 }
 
-func (r *Runner) tooOld(item store.QueueItem, now time.Time) bool { return !now.Before(item.GiveUp) }
-
 // status is what a report says of a result: giving up has a status of its own (MAIL §7).
 func (res result) status() string {
 	if res.how == Failed && !res.answer.permanent {

@@ -13,6 +13,7 @@ import (
 type Runner struct {
 	cfg   Config
 	owner store.Owner
+	watch *watch
 
 	news     chan func()   // what jobs tell the goroutine of Run
 	flushes  chan struct{} // holds a signal while toFlush has something
@@ -49,6 +50,7 @@ func New(c Config) (*Runner, error) {
 		toFlush:  map[string]bool{},
 		domains:  map[string]*domain{},
 	}
+	r.watch = newWatch(r.cfg.Now, r.cfg.Log)
 	for i := range r.cfg.Routes {
 		route := &r.cfg.Routes[i]
 		r.hops = append(r.hops, &hop{route: route, name: route.Name()})
@@ -66,6 +68,7 @@ func newOwner() store.Owner {
 // Run delivers until ctx ends. Then connections are cut, what was under way is written back, and Run returns nil. An
 // error is a queue that could not be read at start.
 func (r *Runner) Run(ctx context.Context) error {
+	r.watch.start()
 	if err := r.begin(ctx); err != nil && ctx.Err() == nil {
 		return fmt.Errorf("start queue runner: %w", err)
 	}

@@ -134,8 +134,8 @@ func (r *Runner) reschedule(item store.QueueItem, res result) store.QueueItem {
 		return item
 	}
 	item.Due = res.at.Add(r.cfg.backoff(item.Attempts))
-	if item.Due.After(item.GiveUp) {
-		item.Due = item.GiveUp
+	if last := r.ends(item, res.at); item.Due.After(last) {
+		item.Due = last
 	}
 	return item
 }
