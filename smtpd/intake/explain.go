@@ -10,7 +10,7 @@ import (
 
 // Explain says what would become of a message, recipient by recipient, and why (P6). Nothing is kept or sent.
 func (in *Intake) Explain(ctx context.Context, env store.Envelope, h mail.Header) ([]policy.Decision, error) {
-	j := &job{in: in, env: env, header: h, own: in.isOwn(env, h)}
+	j := &job{in: in, env: env, header: h, own: in.origin(env, h)}
 	if err := j.decide(ctx); err != nil {
 		return nil, err
 	}

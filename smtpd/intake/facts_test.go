@@ -167,6 +167,31 @@ func TestOwnMailIsRelayed(t *testing.T) {
 	}
 }
 
+// TestOwnMailKeepsItsNeedOfTLS: a report that quotes the subject of a sealed message goes over TLS only, also when its way
+// to the mailbox leads through the gateway once more (MAIL 6.6). A mark that says less than it did is worth nothing.
+func TestOwnMailKeepsItsNeedOfTLS(t *testing.T) {
+	t.Parallel()
+	g := newGate(t)
+	for _, needs := range []bool{true, false} {
+		m, _ := own(store.NewMessageID(time.Now()), store.KindDSN, store.Rcpt{Address: addr("alice@example.org")}, store.RcptKey{}, "[secure] Salaries")
+		m.NeedTLS = needs
+		p, err := g.Outbox.Prepare(t.Context(), m)
+		must(t, err)
+		raw, _, err := g.Outbox.Open(p.Item())
+		must(t, err)
+		r := g.take(envelope("", "alice@example.org"), string(raw))
+		if item := g.item(key(r, 1)); item.NeedTLS != needs || r.Parts[0].Rule != policy.RuleOwn {
+			t.Errorf("by %s: needs TLS %v, want %v", r.Parts[0].Rule, item.NeedTLS, needs)
+		}
+		if needs {
+			r = g.take(envelope("", "alice@example.org"), strings.Replace(string(raw), "dsn+tls", "dsn", 1))
+			if r.Parts[0].Rule == policy.RuleOwn {
+				t.Error("the mark was cut and counts all the same")
+			}
+		}
+	}
+}
+
 // MAIL 9.1: so many sealed recipients an hour. What was not accepted does not count.
 func TestSealedRecipientsPerHour(t *testing.T) {
 	t.Parallel()

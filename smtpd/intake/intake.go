@@ -142,7 +142,7 @@ func (in *Intake) accept(ctx context.Context, env store.Envelope, parent *seal.F
 	if j.isReply() {
 		j.raw = append(in.originField(env, header), raw...)
 	} else {
-		j.own = in.isOwn(env, header)
+		j.own = in.origin(env, header)
 	}
 	if err := j.decide(ctx); err != nil {
 		return j.receipt(), err

@@ -9,6 +9,7 @@ import (
 	"postern/smtpd/policy"
 	"postern/store"
 	"postern/store/mail"
+	"postern/store/outbox"
 	"postern/store/seal"
 )
 
@@ -18,7 +19,7 @@ type job struct {
 	env    store.Envelope
 	header mail.Header
 	raw    []byte        // header as it will be relayed
-	own    bool          // a mail of ours that came back
+	own    *outbox.Mark  // of a mail of ours that came back; nil for all other mail
 	parent *seal.FileKey // of what a reply from the site answers; nil for all other mail
 
 	author    store.AddressKey // "" when there is none or several
@@ -67,7 +68,7 @@ func (j *job) decide(ctx context.Context) error {
 
 func (j *job) judge(f facts) []policy.Decision {
 	return j.in.Policy.Decide(policy.Input{
-		Env: j.env, Header: j.header, Own: j.own,
+		Env: j.env, Header: j.header, Own: j.own != nil, OwnTLS: j.own != nil && j.own.NeedTLS,
 		Facts: policy.Facts{ThreadSealed: f.thread, Sender: f.sender, Rcpts: f.rcpts},
 	})
 }

@@ -7,6 +7,7 @@ import (
 
 	"postern/store"
 	"postern/store/mail"
+	"postern/store/outbox"
 )
 
 // Bounds of loop detection (MAIL 8.6). Passing here two or three times is normal: groups, return routes.
@@ -45,19 +46,22 @@ func receivedBy(value, host string) bool {
 	return false
 }
 
-// isOwn reports whether a mail of ours came back (MAIL 6.2).
-func (in *Intake) isOwn(env store.Envelope, h mail.Header) bool {
+// origin is the mark of a mail of ours that came back; nil for all other mail (MAIL 6.2).
+func (in *Intake) origin(env store.Envelope, h mail.Header) *outbox.Mark {
 	value := h.Get("X-Postern-Origin")
 	if value == "" || h.Count("X-Postern-Origin") != 1 || h.Count("Message-ID") != 1 {
-		return false
+		return nil
 	}
-	_, ok := in.Outbox.VerifyOrigin(value, h.Get("Message-ID"), keysOf(env.Rcpts))
-	return ok
+	mark, ok := in.Outbox.VerifyOrigin(value, h.Get("Message-ID"), keysOf(env.Rcpts))
+	if !ok {
+		return nil
+	}
+	return &mark
 }
 
 // originField marks a reply as ours.
 func (in *Intake) originField(env store.Envelope, h mail.Header) []byte {
-	value := in.Outbox.OriginField(store.KindReply, h.Get("Message-ID"), keysOf(env.Rcpts))
+	value := in.Outbox.OriginField(outbox.Mark{Kind: store.KindReply, NeedTLS: true}, h.Get("Message-ID"), keysOf(env.Rcpts))
 	return []byte("X-Postern-Origin: " + value + "\r\n")
 }
 

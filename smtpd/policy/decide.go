@@ -1,10 +1,6 @@
 package policy
 
-import (
-	"strings"
-
-	"postern/store"
-)
+import "postern/store"
 
 // message is an Input with what every recipient's decision needs of it.
 type message struct {
@@ -85,13 +81,11 @@ func (m *message) decide(i int, to store.Address) Decision {
 	return Decision{Action: store.ActionRelay, Rule: RuleDefault, Reason: "Nothing marks the message as secure."}
 }
 
-// own relays a mail of ours that comes back through the listener. A reply from the site holds what was sealed
-// (MAIL 6.6).
+// own relays a mail of ours that comes back through the listener, and what holds something of a sealed message goes on
+// as carefully as it set out (MAIL 6.6).
 func (m *message) own() Decision {
-	kind := strings.Fields(m.in.Header.Get("X-Postern-Origin"))
 	return Decision{
-		Action: store.ActionRelay, Rule: RuleOwn, Reason: "It is a mail that this gateway wrote.",
-		NeedTLS: len(kind) > 1 && kind[1] == string(store.KindReply),
+		Action: store.ActionRelay, Rule: RuleOwn, Reason: "It is a mail that this gateway wrote.", NeedTLS: m.in.OwnTLS,
 	}
 }
 

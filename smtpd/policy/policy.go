@@ -77,6 +77,7 @@ type Input struct {
 	Header mail.Header
 	Facts  Facts
 	Own    bool // it carries a valid X-Postern-Origin (MAIL 6.2)
+	OwnTLS bool // which says that it holds something of a sealed message (MAIL 6.6)
 }
 
 // Facts is what the store knows about a message.

@@ -175,7 +175,7 @@ func readCase(t *testing.T, lines []string) Input {
 		case "thread":
 			in.Facts.ThreadSealed = true
 		case "own":
-			in.Own = true
+			in.Own, in.OwnTLS = true, value == "tls"
 		case "|":
 			header = append(header, value)
 		default:

@@ -14,16 +14,37 @@ const (
 	originField   = "X-Postern-Origin"
 	originVersion = "v1"
 	originBytes   = 20 // of the MAC, so that the field is one line of at most 78 characters
+	overTLS       = "+tls"
 )
 
-// OriginField is the value of X-Postern-Origin for a mail of ours: "v1 KIND MAC" (MAIL 6.2). messageID may come with
-// or without its angle brackets; rcpts are the envelope's recipients in any order.
-func (o *Outbox) OriginField(kind store.Kind, messageID string, rcpts []store.AddressKey) string {
-	return originVersion + " " + string(kind) + " " + o.originMAC(kind, messageID, rcpts)
+// Mark is what the origin mark says of a mail of ours that comes back through the listener.
+type Mark struct {
+	Kind    store.Kind
+	NeedTLS bool // it holds something of a sealed message: over TLS or to a local address only (MAIL 6.6)
 }
 
-func (o *Outbox) originMAC(kind store.Kind, messageID string, rcpts []store.AddressKey) string {
-	parts := []string{bareID(messageID), string(kind)}
+// word is the mark's KIND, "reply+tls" for a reply that needs TLS.
+func (m Mark) word() string {
+	if m.NeedTLS {
+		return string(m.Kind) + overTLS
+	}
+	return string(m.Kind)
+}
+
+func parseMark(word string) Mark {
+	kind, needTLS := strings.CutSuffix(word, overTLS)
+	return Mark{Kind: store.Kind(kind), NeedTLS: needTLS}
+}
+
+// OriginField is the value of X-Postern-Origin for a mail of ours: "v1 KIND MAC" (MAIL 6.2), "+tls" behind the kind
+// where the mail needs TLS. messageID may come with or without its angle brackets; rcpts are the envelope's recipients in
+// any order.
+func (o *Outbox) OriginField(m Mark, messageID string, rcpts []store.AddressKey) string {
+	return originVersion + " " + m.word() + " " + o.originMAC(m.word(), messageID, rcpts)
+}
+
+func (o *Outbox) originMAC(word, messageID string, rcpts []store.AddressKey) string {
+	parts := []string{bareID(messageID), word}
 	sorted := slices.Clone(rcpts)
 	slices.Sort(sorted)
 	for _, r := range slices.Compact(sorted) {
@@ -34,18 +55,17 @@ func (o *Outbox) originMAC(kind store.Kind, messageID string, rcpts []store.Addr
 }
 
 // VerifyOrigin reports whether value is the origin mark of a mail of ours with that Message-ID and exactly those
-// envelope recipients, and of which kind it is.
-func (o *Outbox) VerifyOrigin(value, messageID string, rcpts []store.AddressKey) (store.Kind, bool) {
+// envelope recipients, and what the mark says.
+func (o *Outbox) VerifyOrigin(value, messageID string, rcpts []store.AddressKey) (Mark, bool) {
 	fields := strings.Fields(value)
 	if len(fields) != 3 || fields[0] != originVersion || bareID(messageID) == "" || len(rcpts) == 0 {
-		return "", false
+		return Mark{}, false
 	}
-	kind := store.Kind(fields[1])
-	want := o.originMAC(kind, messageID, rcpts)
+	want := o.originMAC(fields[1], messageID, rcpts)
 	if subtle.ConstantTimeCompare([]byte(want), []byte(fields[2])) != 1 {
-		return "", false
+		return Mark{}, false
 	}
-	return kind, true
+	return parseMark(fields[1]), true
 }
 
 func bareID(id string) string {

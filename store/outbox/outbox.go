@@ -67,7 +67,7 @@ func (o *Outbox) prepare(m store.OwnMail) (store.QueueItem, error) {
 	if err != nil {
 		return store.QueueItem{}, err
 	}
-	field := originField + ": " + o.OriginField(m.Kind, messageID, []store.AddressKey{m.To.Address.Key()}) + "\r\n"
+	field := originField + ": " + o.OriginField(Mark{Kind: m.Kind, NeedTLS: m.NeedTLS}, messageID, []store.AddressKey{m.To.Address.Key()}) + "\r\n"
 	raw := append([]byte(field), m.Raw...)
 	plain, err := json.Marshal(sealed{Mail: raw, Excerpt: m.Excerpt})
 	if err != nil {

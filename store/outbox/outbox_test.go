@@ -102,8 +102,9 @@ func TestOpenGivesMailAndExcerpt(t *testing.T) {
 	if !ok || len(field) > 78 {
 		t.Fatalf("first field is %q", field)
 	}
-	if kind, ok := f.VerifyOrigin(value, "<x@example.org>", []store.AddressKey{m.To.Address.Key()}); !ok || kind != m.Kind {
-		t.Errorf("origin mark says %q, %v", kind, ok)
+	mark, ok := f.VerifyOrigin(value, "<x@example.org>", []store.AddressKey{m.To.Address.Key()})
+	if !ok || mark != (outbox.Mark{Kind: m.Kind, NeedTLS: m.NeedTLS}) {
+		t.Errorf("origin mark says %+v, %v", mark, ok)
 	}
 }
 
@@ -225,7 +226,7 @@ func TestPrepareReadsFoldedMessageID(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := f.OriginField(m.Kind, "<x@example.org>", []store.AddressKey{m.To.Address.Key()})
+	want := f.OriginField(outbox.Mark{Kind: m.Kind, NeedTLS: m.NeedTLS}, "<x@example.org>", []store.AddressKey{m.To.Address.Key()})
 	if !strings.HasPrefix(string(raw), "X-Postern-Origin: "+want+"\r\nSubject: a\r\n") {
 		t.Errorf("mail begins %.120q", raw)
 	}
@@ -236,7 +237,7 @@ func TestOriginMark(t *testing.T) {
 	f := newFixture(t)
 	const id = "<x@example.org>"
 	rcpts := []store.AddressKey{"b@example.org", "a@example.org"}
-	value := f.OriginField(store.KindReply, id, rcpts)
+	value := f.OriginField(outbox.Mark{Kind: store.KindReply}, id, rcpts)
 	if f2 := strings.Fields(value); len(f2) != 3 || f2[0] != "v1" || f2[1] != "reply" || f2[2] != strings.ToLower(f2[2]) {
 		t.Errorf("field is %q", value)
 	}
@@ -247,7 +248,7 @@ func TestOriginMark(t *testing.T) {
 		"no brackets":      verify(f.Outbox, value, " x@example.org", rcpts...),
 		"folded":           verify(f.Outbox, strings.ReplaceAll(value, " ", "\r\n "), id, rcpts...),
 		"same on restart":  verify(newFixture(t).Outbox, value, id, rcpts...),
-		"its clone's mark": verify(f.Outbox, newFixture(t).OriginField(store.KindReply, id, rcpts), id, rcpts...),
+		"its clone's mark": verify(f.Outbox, newFixture(t).OriginField(outbox.Mark{Kind: store.KindReply}, id, rcpts), id, rcpts...),
 	} {
 		if !ok {
 			t.Errorf("%s: refused", name)
@@ -256,10 +257,12 @@ func TestOriginMark(t *testing.T) {
 	other := outbox.New(outbox.Config{Ring: f.ring, Origin: seal.MACKey{9}})
 	for name, ok := range map[string]bool{
 		"other Message-ID":   verify(f.Outbox, value, "<y@example.org>", rcpts...),
-		"no Message-ID":      verify(f.Outbox, f.OriginField(store.KindReply, "", rcpts), "", rcpts...),
+		"no Message-ID":      verify(f.Outbox, f.OriginField(outbox.Mark{Kind: store.KindReply}, "", rcpts), "", rcpts...),
 		"fewer recipients":   verify(f.Outbox, value, id, rcpts[0]),
 		"more recipients":    verify(f.Outbox, value, id, append(rcpts, "c@example.org")...),
-		"no recipients":      verify(f.Outbox, f.OriginField(store.KindReply, id, nil), id),
+		"no recipients":      verify(f.Outbox, f.OriginField(outbox.Mark{Kind: store.KindReply}, id, nil), id),
+		"need of TLS added":  verify(f.Outbox, strings.Replace(value, "reply", "reply+tls", 1), id, rcpts...),
+		"need of TLS cut":    verify(f.Outbox, strings.Replace(f.OriginField(outbox.Mark{Kind: store.KindReply, NeedTLS: true}, id, rcpts), "+tls", "", 1), id, rcpts...),
 		"other kind":         verify(f.Outbox, strings.Replace(value, "reply", "dsn", 1), id, rcpts...),
 		"other version":      verify(f.Outbox, strings.Replace(value, "v1", "v2", 1), id, rcpts...),
 		"other key":          verify(other, value, id, rcpts...),
@@ -277,8 +280,8 @@ func TestOriginMark(t *testing.T) {
 }
 
 func verify(o *outbox.Outbox, value, id string, rcpts ...store.AddressKey) bool {
-	kind, ok := o.VerifyOrigin(value, id, rcpts)
-	return ok && kind == store.KindReply
+	mark, ok := o.VerifyOrigin(value, id, rcpts)
+	return ok && mark.Kind == store.KindReply
 }
 
 func TestOutboxHidesItsKey(t *testing.T) {
@@ -355,7 +358,7 @@ func FuzzVerifyOrigin(f *testing.F) {
 	}
 	o := outbox.New(outbox.Config{Ring: ring, Origin: seal.MACKey{1}})
 	rcpts := []store.AddressKey{"a@example.org"}
-	value := o.OriginField(store.KindDSN, "<x@example.org>", rcpts)
+	value := o.OriginField(outbox.Mark{Kind: store.KindDSN, NeedTLS: true}, "<x@example.org>", rcpts)
 	f.Add(value)
 	f.Add("v1 dsn ")
 	f.Fuzz(func(t *testing.T, s string) {

@@ -210,7 +210,7 @@ func kindOf(h mail.Header) string {
 	if len(words) < 2 {
 		return "Relayed untouched"
 	}
-	switch words[1] {
+	switch kind, _ := strings.CutSuffix(words[1], "+tls"); kind {
 	case "notification":
 		return "Notification"
 	case "dsn":
