@@ -70,14 +70,8 @@ func personOf(m mail.Mailbox) person {
 	return p
 }
 
-// facts is what the help desk asks for (C7): nothing in it is secret.
-type facts struct {
-	At        time.Time
-	URL       string // without token
-	Browser   string
-	Email     string
-	Reference string
-}
+// facts is what the help desk asks for (C7).
+type facts = web.Facts
 
 func (s *Site) facts(r *http.Request, email string) facts {
 	return facts{At: web.Arrived(r.Context()), URL: s.words.Origin + shownPath(r), Browser: s.browsers.Label(r.UserAgent()),

@@ -18,11 +18,8 @@ import (
 //go:embed templates/*.html
 var templates embed.FS
 
-// Support is the help desk as pages name it. Every field may be empty.
-type Support struct{ Desk, Phone, Email, URL, Hours string }
-
-// Any reports whether there is a way to reach it.
-func (s Support) Any() bool { return s.Phone != "" || s.Email != "" || s.URL != "" || s.Desk != "" }
+// Support is the help desk as pages name it.
+type Support = web.Support
 
 // Organization is whose site it is, in the words of the configuration.
 type Organization struct {
@@ -183,17 +180,9 @@ func newWords(cfg Config) words {
 	w := words{Organization: cfg.Organization, Scheme: cfg.URL.Scheme + "://", Host: cfg.URL.Host, Origin: web.Origin(cfg.URL), Days: int(cfg.ExpireAfter / day),
 		Keep: cfg.KeepLoggedIn, KeptDays: int(keptFor / day)}
 	w.Root = w.Origin + "/"
-	w.Support.URL = safeURL(w.Support.URL)
+	w.Support.URL = web.SafeURL(w.Support.URL)
 	if strings.TrimSpace(w.Short) == "" {
 		w.Short = w.Name
 	}
 	return w
-}
-
-// safeURL keeps only addresses that a browser may be sent to.
-func safeURL(s string) string {
-	if u, err := url.Parse(s); err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" {
-		return ""
-	}
-	return s
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -53,20 +52,9 @@ func dryRun(stdin io.Reader, name string) (admin.DryRun, error) {
 		defer f.Close()
 		in = f
 	}
-	const maxHeader = 1 << 20
-	h, raw, err := mail.ReadHeader(bufio.NewReader(in), maxHeader)
+	dry, err := admin.ReadDryRun(in)
 	if err != nil {
-		return admin.DryRun{}, fmt.Errorf("read %s: %w", name, err)
-	}
-	dry := admin.DryRun{Header: raw}
-	if author, err := h.Author(); err == nil {
-		dry.From = author.Address.String()
-	}
-	for _, field := range []string{"To", "Cc", "Bcc"} {
-		boxes, _ := h.Addresses(field) // what does not parse can be named with --to
-		for _, m := range boxes {
-			dry.To = append(dry.To, m.Address.String())
-		}
+		return dry, fmt.Errorf("read %s: %w", name, err)
 	}
 	return dry, nil
 }

@@ -1,11 +1,14 @@
 package admin
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 
 	"postern/store"
+	"postern/store/mail"
 )
 
 // DryRun is a message to be judged. Nothing of it is kept.
@@ -13,6 +16,35 @@ type DryRun struct {
 	From   string   `json:"from"`
 	To     []string `json:"to"`
 	Header []byte   `json:"header"` // header block of the .eml
+}
+
+// maxHeader is how many octets of header a dry run reads, as the gateway does (MAIL 3).
+const maxHeader = 1 << 20
+
+// ErrHeader: the header of a message is longer than the gateway takes.
+var ErrHeader = errors.New("the header is longer than 1 MiB")
+
+// ReadDryRun reads the header of a message, and takes sender and recipients from its fields. What stands behind the
+// header is not read. ErrHeader; errors of r as they are.
+func ReadDryRun(r io.Reader) (DryRun, error) {
+	h, raw, err := mail.ReadHeader(bufio.NewReader(r), maxHeader)
+	if errors.Is(err, mail.ErrHeaderTooLarge) {
+		return DryRun{}, ErrHeader
+	}
+	if err != nil {
+		return DryRun{}, err
+	}
+	d := DryRun{Header: raw}
+	if author, err := h.Author(); err == nil {
+		d.From = author.Address.String()
+	}
+	for _, field := range []string{"To", "Cc", "Bcc"} {
+		boxes, _ := h.Addresses(field) // who does not parse can be named beside the file
+		for _, m := range boxes {
+			d.To = append(d.To, m.Address.String())
+		}
+	}
+	return d, nil
 }
 
 // PolicyExplain says per recipient what policy would do, and why (P6).

@@ -200,3 +200,12 @@ func TestSlideWorksWithoutDeadlines(t *testing.T) {
 		t.Errorf("answer %q, error %v", w.Body, err)
 	}
 }
+
+func TestSupportURLMustBeAWebAddress(t *testing.T) {
+	t.Parallel()
+	for in, want := range map[string]string{"https://help.example.org/": "https://help.example.org/", "javascript:alert(1)": "", "": "", "/help": "", "mailto:a@b": ""} {
+		if got := web.SafeURL(in); got != want {
+			t.Errorf("%q is %q", in, got)
+		}
+	}
+}
