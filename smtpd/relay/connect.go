@@ -267,14 +267,14 @@ func (d *dial) verify(state tls.ConnectionState) error {
 	return err
 }
 
-// logOn authenticates where the route says so: over TLS only, by PLAIN or LOGIN.
+// logOn authenticates where the route says so: to a verified host only, by PLAIN or LOGIN.
 func (d *dial) logOn(s *session) *hopError {
 	auth := d.route.Auth
 	switch {
 	case auth == nil:
 		return nil
-	case s.tls == "":
-		return hopFailure(stageAuth, d.host, errors.New("next hop needs a password, and the connection is not encrypted"))
+	case !s.verified:
+		return hopFailure(stageAuth, d.host, errors.New("next hop needs a password, and its certificate does not prove who it is"))
 	}
 	var client sasl.Client
 	switch {

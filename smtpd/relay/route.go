@@ -39,7 +39,8 @@ type Oversize string
 // OversizeBounce is the default.
 const OversizeBounce Oversize = "bounce"
 
-// Auth is how we log on to a next hop; only ever over TLS.
+// Auth is how we log on to a next hop; only ever over TLS, and only to a host whose certificate names it: whoever stands
+// between could read the password with any other.
 type Auth struct{ User, Password string }
 
 // LogValue keeps the password out of logs.
@@ -81,8 +82,8 @@ func (r Route) Validate() error {
 	if !slices.Contains([]TLSMode{"", TLSNone, TLSOpportunistic, TLSRequired, TLSVerified}, r.TLS) {
 		errs = append(errs, fmt.Errorf("tls %q is not none, opportunistic, required or verified", r.TLS))
 	}
-	if r.TLS == TLSNone && r.Auth != nil {
-		errs = append(errs, errors.New("auth needs tls"))
+	if r.TLS != TLSVerified && r.Auth != nil {
+		errs = append(errs, errors.New("auth needs tls verified"))
 	}
 	if !slices.Contains([]EightBit{"", EightBitBounce, EightBitSend}, r.EightBit) {
 		errs = append(errs, fmt.Errorf("eight_bit %q is not bounce or send", r.EightBit))

@@ -146,7 +146,8 @@ func TestClientCertificateIsSentWhenAskedFor(t *testing.T) {
 
 func TestAuth(t *testing.T) {
 	t.Parallel()
-	cert, _ := newCert(t)
+	cert, roots := newCert(t)
+	other, _ := newCert(t)
 	b64 := base64.StdEncoding.EncodeToString
 	for _, tc := range []struct {
 		name string
@@ -156,16 +157,18 @@ func TestAuth(t *testing.T) {
 	}{
 		{"plain", &sink{tls: serverTLS(cert), ext: []string{"AUTH LOGIN PLAIN"}}, "AUTH PLAIN " + b64([]byte("\x00gateway\x00hunter2")), ""},
 		{"login", &sink{tls: serverTLS(cert), ext: []string{"AUTH LOGIN"}}, "AUTH LOGIN " + b64([]byte("gateway")) + " " + b64([]byte("hunter2")), ""},
-		{"never in clear", &sink{ext: []string{"AUTH PLAIN"}}, "", "not encrypted"},
+		{"never in clear", &sink{ext: []string{"AUTH PLAIN"}}, "", "offers no STARTTLS"},
+		{"never to whoever answers", &sink{tls: serverTLS(other), ext: []string{"AUTH PLAIN"}}, "", "stage=starttls"},
 		{"no method", &sink{tls: serverTLS(cert), ext: []string{"AUTH CRAM-MD5"}}, "", "neither AUTH PLAIN nor AUTH LOGIN"},
 		{"refused", &sink{tls: serverTLS(cert), ext: []string{"AUTH PLAIN"}, onAuth: func(string) string { return "535 5.7.8 bad password hunter2" }}, "", "code=535"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
 			e := newEnv(t)
+			e.cfg.Roots = roots
 			id := e.put(letter{from: "alice@example.org", rcpts: to("bob@ext.example")})
 			r := route(tc.s.listen(t))
-			r.Auth = &relay.Auth{User: "gateway", Password: "hunter2"}
+			r.TLS, r.Auth = relay.TLSVerified, &relay.Auth{User: "gateway", Password: "hunter2"}
 			e.start(r)
 			if tc.down != "" {
 				e.await("hop down", func() bool { return len(e.downs()) > 0 })
@@ -179,13 +182,24 @@ func TestAuth(t *testing.T) {
 					t.Errorf("%q, want %q", got, tc.want)
 				}
 			}
-			if tc.name == "never in clear" && strings.Contains(tc.s.commands(), "AUTH") {
-				t.Error("password was sent in clear")
+			if strings.HasPrefix(tc.name, "never") && strings.Contains(tc.s.commands(), "AUTH") {
+				t.Error("the password was sent")
 			}
 			if strings.Contains(e.log.String(), "hunter2") {
 				t.Error("the log has the password")
 			}
 		})
+	}
+}
+
+// TestAuthNeedsAVerifiedHost: a route that would show its password to whoever answers does not start.
+func TestAuthNeedsAVerifiedHost(t *testing.T) {
+	t.Parallel()
+	for _, mode := range []relay.TLSMode{"", relay.TLSNone, relay.TLSOpportunistic, relay.TLSRequired} {
+		r := relay.Route{Domains: []string{"*"}, Host: "mx.example:587", TLS: mode, Auth: &relay.Auth{User: "u", Password: "hunter2"}}
+		if err := r.Validate(); err == nil || !strings.Contains(err.Error(), "auth needs tls verified") {
+			t.Errorf("tls %q: %v", mode, err)
+		}
 	}
 }
 

@@ -210,8 +210,8 @@ func (c *Config) checkRoute(k *checker, key string, r Route) {
 	if (r.Auth.User == "") != (r.Auth.PasswordFile == "") {
 		k.add(key+".auth", "user and password_file go together")
 	}
-	if r.Auth.User != "" && (r.TLS == "none" || r.TLS == "opportunistic") {
-		k.add(key+".auth", "a password is sent over TLS only: set tls to required or verified")
+	if r.Auth.User != "" && r.TLS != "verified" {
+		k.add(key+".auth", "a password is sent only to a host whose certificate proves its name, so that nobody between can read it: set tls to verified")
 	}
 	if r.Stamp != "" && !strings.Contains(r.Stamp, ": ") {
 		k.add(key+".stamp", "%q is not \"Name: value\"", r.Stamp)
