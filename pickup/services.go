@@ -20,6 +20,7 @@ type Accounts interface {
 	DisownWelcome(ctx context.Context, token string) error
 	Criteria(password string, about []string) []account.Criterion
 	OwnWords(about []string) []string
+	SetLanguage(ctx context.Context, who account.Signed, lang string) error
 }
 
 // Messages is what the site needs of package message.

@@ -27,7 +27,7 @@ func (s *Site) client(r *http.Request) account.Client {
 		Known: s.cookies.Get(r, s.cookies.Known()), Ref: web.Reference(r.Context())}
 }
 
-// who resumes the session of a request. The zero Signed: nobody is signed in.
+// who resumes the session of a request, and answers in the language of its account. The zero Signed: nobody is signed in.
 func (s *Site) who(r *http.Request) (account.Signed, error) {
 	cookie := s.cookies.Get(r, s.cookies.Session())
 	if cookie == "" {
@@ -36,6 +36,9 @@ func (s *Site) who(r *http.Request) (account.Signed, error) {
 	who, err := s.Accounts.Resume(r.Context(), cookie)
 	if errors.Is(err, account.ErrNoSession) {
 		return account.Signed{}, nil
+	}
+	if s.Catalogue.Has(who.Account.Language) {
+		web.Speak(r.Context(), who.Account.Language)
 	}
 	return who, err
 }
@@ -161,7 +164,8 @@ func form(r *http.Request, names ...string) (map[string]string, error) {
 	return f, err
 }
 
-// language remembers the language that a visitor chose.
+// language remembers the language that a visitor chose: in this browser, and of somebody who is signed in for every
+// browser and for mails.
 func (s *Site) language(w http.ResponseWriter, r *http.Request) error {
 	f, err := form(r, "lang", "to")
 	if err != nil {
@@ -169,6 +173,15 @@ func (s *Site) language(w http.ResponseWriter, r *http.Request) error {
 	}
 	if !s.Catalogue.Has(f["lang"]) {
 		return errInvalid
+	}
+	who, err := s.who(r)
+	if err != nil {
+		return err
+	}
+	if isSigned(who) {
+		if err := s.Accounts.SetLanguage(r.Context(), who, f["lang"]); err != nil {
+			return err
+		}
 	}
 	s.cookies.Set(w, s.cookies.Lang(), f["lang"], knownFor)
 	to := localLink(f["to"])

@@ -1,9 +1,7 @@
 package main
 
 import (
-	"bytes"
 	"cmp"
-	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
@@ -16,23 +14,29 @@ import (
 	"text/template/parse"
 )
 
-// text is one msgid. Plural is empty for a text without a count.
+// text is one msgid. Plural is empty for a text without a count, Context for one that is said alike everywhere.
 type text struct {
-	ID, Plural string
-	Files      []string
+	Context, ID, Plural string
+	Files               []string
 }
 
-// found gathers texts by msgid.
+// key is what tells texts apart, as compiled catalogues write it.
+func (t text) key() string { return t.Context + "\x04" + t.ID }
+
+// found gathers texts by key.
 type found map[string]*text
 
-func (f found) add(file, id, plural string) {
+func (f found) add(file, id, plural string) { f.addIn(file, "", id, plural) }
+
+func (f found) addIn(file, context, id, plural string) {
 	if id == "" {
 		return
 	}
-	t := f[id]
+	key := text{Context: context, ID: id}.key()
+	t := f[key]
 	if t == nil {
-		t = &text{ID: id}
-		f[id] = t
+		t = &text{Context: context, ID: id}
+		f[key] = t
 	}
 	t.Plural = cmp.Or(t.Plural, plural)
 	if !slices.Contains(t.Files, file) {
@@ -40,7 +44,11 @@ func (f found) add(file, id, plural string) {
 	}
 }
 
-// extract finds every text below ROOT/pickup, in the order of their first file and then of the alphabet.
+// console holds the administrators' pages, which are in English only.
+const console = "pickup/admin/"
+
+// extract finds every text below ROOT/pickup but the console's, in the order of their first file and then of the
+// alphabet.
 func extract(root string) ([]text, error) {
 	all := found{}
 	err := filepath.WalkDir(filepath.Join(root, "pickup"), func(path string, d fs.DirEntry, err error) error {
@@ -52,6 +60,7 @@ func extract(root string) ([]text, error) {
 			return err
 		}
 		switch name = filepath.ToSlash(name); {
+		case strings.HasPrefix(name, console):
 		case strings.HasSuffix(name, ".go"):
 			return all.fromGo(path, name)
 		case strings.HasSuffix(name, ".html") && strings.Contains(name, "/templates/"), strings.HasSuffix(name, ".tmpl"):
@@ -68,7 +77,7 @@ func extract(root string) ([]text, error) {
 		list = append(list, *t)
 	}
 	slices.SortFunc(list, func(a, b text) int {
-		return cmp.Or(strings.Compare(a.Files[0], b.Files[0]), strings.Compare(a.ID, b.ID))
+		return cmp.Or(strings.Compare(a.Files[0], b.Files[0]), strings.Compare(a.ID, b.ID), strings.Compare(a.Context, b.Context))
 	})
 	return list, nil
 }
@@ -147,6 +156,8 @@ func (f found) command(file string, c *parse.CommandNode) {
 	switch function.Ident {
 	case "t":
 		f.add(file, literal(1), "")
+	case "tc":
+		f.addIn(file, literal(1), literal(2), "")
 	case "tn":
 		f.add(file, literal(2), literal(3))
 	}
@@ -189,6 +200,8 @@ func (f found) call(file string, c *ast.CallExpr) {
 		f.add(file, literal(0), "")
 	case "Text", "say":
 		f.add(file, cmp.Or(literal(0), literal(1)), "")
+	case "C":
+		f.addIn(file, literal(0), literal(1), "")
 	case "N", "Plural":
 		f.add(file, literal(1), literal(2))
 	}
@@ -207,33 +220,4 @@ func literalOf(e ast.Expr) string {
 		}
 	}
 	return ""
-}
-
-// format writes texts as a PO template. It carries no date, so that it changes only when a text does.
-func format(texts []text) []byte {
-	var b bytes.Buffer
-	b.WriteString("# Texts of Postern. \"go run ./cmd/catalogue .\" writes this file; a translation is a copy of it.\n" +
-		"msgid \"\"\nmsgstr \"\"\n\"Language: \\n\"\n\"MIME-Version: 1.0\\n\"\n\"Content-Type: text/plain; charset=UTF-8\\n\"\n" +
-		"\"Content-Transfer-Encoding: 8bit\\n\"\n\"Plural-Forms: nplurals=2; plural=(n != 1);\\n\"\n")
-	for _, t := range texts {
-		b.WriteString("\n")
-		for _, file := range t.Files {
-			fmt.Fprintf(&b, "#: %s\n", file)
-		}
-		if strings.Contains(t.ID+t.Plural, "%") {
-			b.WriteString("#, c-format\n")
-		}
-		fmt.Fprintf(&b, "msgid %s\n", quote(t.ID))
-		if t.Plural == "" {
-			b.WriteString("msgstr \"\"\n")
-			continue
-		}
-		fmt.Fprintf(&b, "msgid_plural %s\nmsgstr[0] \"\"\nmsgstr[1] \"\"\n", quote(t.Plural))
-	}
-	return b.Bytes()
-}
-
-// quote writes a PO string. Unlike strconv.Quote it leaves everything beyond ASCII as it is.
-func quote(s string) string {
-	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`, "\t", `\t`).Replace(s) + `"`
 }

@@ -116,7 +116,7 @@ func (g *gateway) buildMails(context.Context) error {
 	if err != nil {
 		return setupError{fmt.Errorf("notify.from: %w", err)}
 	}
-	text, err := web.Builtin()
+	text, err := g.texts()
 	if err != nil {
 		return err
 	}
@@ -125,9 +125,23 @@ func (g *gateway) buildMails(context.Context) error {
 			Name: o.Name, Short: o.ShortName, Domains: o.Domains, PostalAddress: o.PostalAddress, Postmaster: o.Postmaster,
 			Support: notify.Support{Desk: o.Support.Desk, Phone: o.Support.Phone, Email: o.Support.Email, URL: o.Support.URL, Hours: o.Support.Hours},
 		},
-		From: from, Host: g.cfg.Hostname, SiteURL: g.cfg.Pickup.URL, Zone: g.zone(), Text: text, Now: time.Now,
+		From: from, Host: g.cfg.Hostname, SiteURL: g.cfg.Pickup.URL, Zone: g.zone(), Text: text, Lang: g.cfg.Pickup.Language,
+		Now: time.Now,
 	})
 	return err
+}
+
+// texts is the catalogue, for readers of whom no language is known in that of the configuration.
+func (g *gateway) texts() (*web.Catalogue, error) {
+	all, err := web.Builtin()
+	if err != nil {
+		return nil, err
+	}
+	text, err := all.Falling(g.cfg.Pickup.Language)
+	if err != nil {
+		return nil, setupError{fmt.Errorf("pickup.language: %w", err)}
+	}
+	return text, nil
 }
 
 // zone is the organisation's time zone; the configuration was checked to have one.
@@ -273,7 +287,7 @@ func (g *gateway) buildSite(context.Context) (err error) {
 	if g.siteCert, err = certificate(g.cfg.Pickup.TLS); err != nil {
 		return setupError{fmt.Errorf("pickup.tls: %w", err)}
 	}
-	text, err := web.Builtin()
+	text, err := g.texts()
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package notify
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/url"
@@ -23,6 +24,9 @@ const defaultAccent = "#14483d"
 type Catalogue interface {
 	Text(lang, id string, args ...any) string
 }
+
+// english is the language of the ids.
+const english = "en"
 
 // English is the Catalogue without translations: ids are the text.
 type English struct{}
@@ -57,6 +61,7 @@ type Config struct {
 	SiteURL string
 	Zone    *time.Location   // of every date; nil: UTC
 	Text    Catalogue        // nil: English
+	Lang    string           // of mails whose reader's language is not known, in BCP 47; empty: English
 	Now     func() time.Time // nil: time.Now
 }
 
@@ -70,6 +75,7 @@ type Composer struct {
 	support *mail.Mailbox
 	zone    *time.Location
 	cat     Catalogue
+	lang    string
 	now     func() time.Time
 }
 
@@ -77,7 +83,8 @@ var accentForm = regexp.MustCompile(`^#[0-9a-fA-F]{6}$`)
 
 // New checks the configuration, reports all that is wrong with it at once, and makes a Composer.
 func New(cfg Config) (*Composer, error) {
-	c := &Composer{org: cleanOrganization(cfg.Org), from: cfg.From, host: cfg.Host, zone: cfg.Zone, cat: cfg.Text, now: cfg.Now}
+	c := &Composer{org: cleanOrganization(cfg.Org), from: cfg.From, host: cfg.Host, zone: cfg.Zone, cat: cfg.Text,
+		lang: cmp.Or(cfg.Lang, english), now: cfg.Now}
 	errs := c.checkSite(cfg.SiteURL)
 	if c.org.Name == "" {
 		errs = append(errs, errors.New("the organisation has no name"))

@@ -173,7 +173,7 @@ type pseudo struct{}
 func (pseudo) Text(lang, id string, args ...any) string {
 	switch id {
 	case phraseDate:
-		id = "%[4]d, %[3]s %[2]d (%[1]s) at %[5]s %[6]s"
+		id = "%[4]d, %[3]s %[2]s (%[1]s) at %[5]s %[6]s"
 	case phraseClock:
 		id = "%[1]dh%02[2]d"
 	case "June":
@@ -202,15 +202,43 @@ func TestALanguageOrdersDatesAndDirection(t *testing.T) {
 	}
 }
 
+// TestMailsSpeakTheOrganisationsLanguage: readers whose language is not known get that of the configuration. From right to
+// left, names are isolated in the HTML part and nowhere else.
+func TestMailsSpeakTheOrganisationsLanguage(t *testing.T) {
+	t.Parallel()
+	c := newComposer(t, func(cfg *Config) { cfg.Lang = "ar" })
+	for lang, want := range map[string]string{"": `<html lang="ar" dir="rtl">`, "en": `<html lang="en" dir="ltr">`} {
+		n := testNotice(t)
+		n.Lang = lang
+		m, _, err := c.Notification(n)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := readMail(t, m.Raw)
+		if !strings.Contains(r.html, want) {
+			t.Errorf("reader of %q: the HTML part lacks %s", lang, want)
+		}
+		if got := strings.Contains(r.html, isolate+"secure-mail.example.org"+isolateEnd); got != (lang == "") {
+			t.Errorf("reader of %q: host isolated: %t", lang, got)
+		}
+		if strings.ContainsAny(r.text+r.header.Get("Subject")+r.header.Get("From"), isolate+isolateEnd) {
+			t.Errorf("reader of %q: isolates in the text part or the header", lang)
+		}
+	}
+}
+
 func TestZonesWithoutNameAreNamedByOffset(t *testing.T) {
 	t.Parallel()
-	for zone, want := range map[string]string{"America/Sao_Paulo": "UTC-03:00", "UTC": "UTC", "Asia/Tokyo": "JST", "Asia/Kathmandu": "UTC+05:45"} {
+	for zone, want := range map[string][2]string{ // in English and in another language
+		"America/Sao_Paulo": {"UTC-03:00", "UTC-3"}, "UTC": {"UTC", "UTC"}, "Asia/Tokyo": {"JST", "UTC+9"}, "Asia/Kathmandu": {"UTC+05:45", "UTC+5:45"}} {
 		loc, err := time.LoadLocation(zone)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := zoneName(sentAt.In(loc)); got != want {
-			t.Errorf("%s is called %q, want %q", zone, got, want)
+		for i, lang := range []string{"en", "de"} {
+			if got := newComposer(t, nil).write(lang).zoneName(sentAt.In(loc)); got != want[i] {
+				t.Errorf("%s is called %q in %s, want %q", zone, got, lang, want[i])
+			}
 		}
 	}
 }

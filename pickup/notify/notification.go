@@ -26,7 +26,7 @@ type Notice struct {
 	NoReply  bool      // the site takes no reply
 	List     bool      // several people are likely to read mail for To; role addresses such as info@ always count
 	Original store.Excerpt
-	Lang     string // of the recipient; empty: the catalogue's first
+	Lang     string // of the recipient; empty: the organisation's
 }
 
 // Notification composes the mail that tells a recipient of a sealed message, and returns its Message-ID beside it.
@@ -36,7 +36,7 @@ func (c *Composer) Notification(n Notice) (store.OwnMail, string, error) {
 	}
 	w := c.write(n.Lang)
 	w.subject = w.noticeSubject(n, phraseSubject, phraseSubjectExternal)
-	w.title = w.say(phraseSubjectExternal, person(n.Author))
+	w.title = w.sentence(phraseSubjectExternal, person(n.Author))
 	w.openNotice(n)
 	w.add(block{link: n.Link})
 	w.add(block{facts: w.noticeFacts(n)})
@@ -54,16 +54,16 @@ func (w *writer) openNotice(n Notice) {
 	var opening string
 	switch {
 	case n.External && name == "":
-		opening = w.say(phraseOpeningOutsider, address, org.Name, org.Short)
+		opening = w.sentence(phraseOpeningOutsider, address, org.Name, org.Short)
 	case n.External:
-		opening = w.say(phraseOpeningExternal, name, address, org.Name, org.Short)
+		opening = w.sentence(phraseOpeningExternal, name, address, org.Name, org.Short)
 	case name == "":
-		opening = w.say(phraseOpeningNameless, address, org.Name, org.Short)
+		opening = w.sentence(phraseOpeningNameless, address, org.Name, org.Short)
 	default:
-		opening = w.say(phraseOpening, name, address, org.Name, org.Short)
+		opening = w.sentence(phraseOpening, name, address, org.Name, org.Short)
 	}
 	w.add(block{only: textOnly, text: opening})
-	w.add(block{only: htmlOnly, text: w.say(phraseOpeningShort, org.Short)})
+	w.add(block{only: htmlOnly, text: w.sentence(phraseOpeningShort, org.Short)})
 }
 
 func (w *writer) noticeFacts(n Notice) []fact {

@@ -9,9 +9,11 @@ const (
 	phraseOrgMail = "%[1]s Secure Mail"
 	phraseService = "Secure mail"
 
-	// Dates. 1: weekday, 2: day, 3: month, 4: year, 5: clock, 6: zone.
-	phraseDate  = "%[1]s %[2]d %[3]s %[4]d, %[5]s %[6]s"
+	// Dates. 1: weekday, 2: day, 3: month, 4: year, 5: clock, 6: zone. phraseFirst is the first day of a month, which some
+	// languages write as an ordinal.
+	phraseDate  = "%[1]s %[2]s %[3]s %[4]d, %[5]s %[6]s"
 	phraseClock = "%02[1]d:%02[2]d"
+	phraseFirst = "1"
 
 	// Labels of facts; phraseLabel is how one stands in plain text.
 	phraseLabel     = "%[1]s:"
@@ -127,7 +129,7 @@ const (
 // Phrases lists every id that this package hands to its Catalogue, for the completeness test of translations.
 func Phrases() []string {
 	list := []string{
-		phraseVia, phraseOrgMail, phraseService, phraseDate, phraseClock, phraseLabel, phraseWrittenBy, phraseSent, phraseSentTo,
+		phraseVia, phraseOrgMail, phraseService, phraseDate, phraseFirst, phraseClock, phraseLabel, phraseWrittenBy, phraseSent, phraseSentTo,
 		phraseOpenUntil, phraseWasUntil, phraseClosed, phraseTime, phraseBrowser, phraseFor, phraseWritten, phraseHelp,
 		phraseSubject, phraseSubjectExternal, phraseOpening, phraseOpeningNameless, phraseOpeningExternal,
 		phraseOpeningOutsider, phraseOpeningShort, phraseBlind, phraseShared, phraseFirstTime, phraseNoLinkLead,
@@ -142,6 +144,7 @@ func Phrases() []string {
 		phraseChangedOther, phraseDisownedSubject, phraseDisowned, phraseDisownedNext, phraseDisownedLead, phraseDisownedOther,
 		phraseFailedSubject, phraseFailed, phraseFailedKept, phraseFailedNext, phraseNeverAsk, phraseAccountReason,
 	}
+	list = append(list, zones[:]...)
 	list = append(list, weekdays[:]...)
 	return append(list, months[:]...)
 }

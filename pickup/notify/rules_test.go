@@ -321,7 +321,10 @@ func TestPhrasesIsWhatTheCatalogueIsAskedFor(t *testing.T) {
 		}
 	}
 	for weeks := range 54 {
-		c.write("").date(time.Date(2026, 1, 1+weeks*8, 12, 0, 0, 0, time.UTC)) // every month and every weekday
+		for _, zone := range []string{"UTC", "Europe/London", "Europe/Berlin"} {
+			c.zone, _ = time.LoadLocation(zone)
+			c.write("").date(time.Date(2026, 1, 1+weeks*8, 12, 0, 0, 0, time.UTC)) // every month and every weekday
+		}
 	}
 	known := map[string]bool{}
 	for _, id := range Phrases() {

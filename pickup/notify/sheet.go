@@ -2,6 +2,7 @@ package notify
 
 import (
 	"cmp"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -53,6 +54,7 @@ type writer struct {
 }
 
 func (c *Composer) write(lang string) *writer {
+	lang = cmp.Or(lang, c.lang)
 	return &writer{c: c, lang: lang, sheet: sheet{lang: lang}}
 }
 
@@ -61,11 +63,38 @@ func (w *writer) say(id string, args ...any) string { return w.c.cat.Text(w.lang
 // word is say for an id without verbs, such as the name of a month.
 func (w *writer) word(id string) string { return w.say(id, []any(nil)...) }
 
-func (w *writer) para(id string, args ...any) { w.add(block{text: w.say(id, args...)}) }
+// Isolates keep a name from turning the text around it where that runs from right to left (UAX #9). Only the HTML part
+// has them: text and header fields are read by programs that may show them as boxes.
+const (
+	isolate    = "\u2068"
+	isolateEnd = "\u2069"
+)
+
+// sentence is say for what stands in the mail itself: in languages from right to left, names, addresses and hosts are
+// isolated.
+func (w *writer) sentence(id string, args ...any) string {
+	if _, dir := direction(w.lang); dir != "rtl" {
+		return w.say(id, args...)
+	}
+	apart := slices.Clone(args)
+	for i, a := range apart {
+		if s, ok := a.(string); ok {
+			apart[i] = isolate + s + isolateEnd
+		}
+	}
+	return w.say(id, apart...)
+}
+
+// unisolated is a text without isolates.
+func unisolated(text string) string {
+	return strings.NewReplacer(isolate, "", isolateEnd, "").Replace(text)
+}
+
+func (w *writer) para(id string, args ...any) { w.add(block{text: w.sentence(id, args...)}) }
 
 // asked adds a paragraph that opens with a question or a short label.
 func (w *writer) asked(lead, id string, args ...any) {
-	w.add(block{lead: w.word(lead), text: w.say(id, args...)})
+	w.add(block{lead: w.word(lead), text: w.sentence(id, args...)})
 }
 
 func (w *writer) add(b block) { w.blocks = append(w.blocks, b) }
@@ -77,14 +106,14 @@ func (w *writer) fact(label, value string) fact {
 
 // close adds why the reader gets the mail, the help desk and the postal address.
 func (w *writer) close(reason string, args ...any) sheet {
-	w.reason = w.say(reason, args...)
+	w.reason = w.sentence(reason, args...)
 	s := w.c.org.Support
 	contact := cmp.Or(s.Phone, s.Email)
 	if s.Desk == "" {
 		contact = cmp.Or(contact, w.c.org.Postmaster)
 	}
 	if desk := joined(s.Desk, contact); desk != "" {
-		w.footer = append(w.footer, w.say(phraseHelp, desk))
+		w.footer = append(w.footer, w.sentence(phraseHelp, desk))
 	}
 	if s.Hours != "" {
 		w.footer = append(w.footer, s.Hours)
@@ -124,7 +153,7 @@ func (s sheet) renderText() string {
 	for _, line := range s.footer {
 		b.WriteString(wrap(line) + "\n")
 	}
-	return b.String()
+	return unisolated(b.String())
 }
 
 func writeFacts(b *strings.Builder, facts []fact) {
@@ -154,7 +183,7 @@ func wrap(text string) string {
 	var b strings.Builder
 	used := 0
 	for _, word := range strings.Fields(text) {
-		n := utf8.RuneCountInString(word)
+		n := utf8.RuneCountInString(unisolated(word))
 		switch {
 		case used == 0:
 		case used+1+n > columns:

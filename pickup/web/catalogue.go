@@ -30,21 +30,23 @@ type Language struct {
 // Catalogue translates. The msgid is the English text; a text without translation stays English. Safe for concurrent
 // use.
 type Catalogue struct {
-	files   map[string]translation
-	tags    []language.Tag // English first; matcher's order
-	matcher language.Matcher
+	files    map[string]translation
+	tags     []language.Tag // English first; matcher's order
+	matcher  language.Matcher
+	fallback string // of visitors whose languages are not there
 }
 
-// translation is one PO file. Texts without a count are looked up in one map, because Po.Get formats what it finds.
+// translation is one PO file. Texts without a count are looked up in maps, because Po.Get formats what it finds.
 type translation struct {
-	po    *gotext.Po
-	texts map[string]*gotext.Translation
+	po      *gotext.Po
+	texts   map[string]*gotext.Translation
+	context map[string]map[string]*gotext.Translation // by msgctxt
 }
 
 // NewCatalogue reads every TAG.po of the folder, where TAG is the language in BCP 47. A file of no language, or one
 // that holds no header, is an error: a translation that is silently absent would not be noticed.
 func NewCatalogue(folder fs.FS) (*Catalogue, error) {
-	c := &Catalogue{files: map[string]translation{}, tags: []language.Tag{language.English}}
+	c := &Catalogue{files: map[string]translation{}, tags: []language.Tag{language.English}, fallback: English}
 	names, err := fs.Glob(folder, "*.po")
 	if err != nil {
 		return nil, fmt.Errorf("list translations: %w", err)
@@ -56,6 +58,17 @@ func NewCatalogue(folder fs.FS) (*Catalogue, error) {
 	}
 	c.matcher = language.NewMatcher(c.tags)
 	return c, nil
+}
+
+// Falling is the catalogue with another language for visitors whose languages are not there: the organisation's
+// (pickup.language).
+func (c *Catalogue) Falling(tag string) (*Catalogue, error) {
+	if !c.Has(tag) {
+		return nil, fmt.Errorf("no translation into %q", tag)
+	}
+	other := *c
+	other.fallback = tag
+	return &other, nil
 }
 
 // Builtin is the catalogue of the translations that are part of the program.
@@ -81,7 +94,7 @@ func (c *Catalogue) read(folder fs.FS, name string) error {
 	if po.Headers.Get("Content-Type") == "" {
 		return errors.New("no header with a Content-Type")
 	}
-	c.files[tag.String()] = translation{po, po.GetDomain().GetTranslations()}
+	c.files[tag.String()] = translation{po, po.GetDomain().GetTranslations(), po.GetDomain().GetCtxTranslations()}
 	if tag != language.English {
 		c.tags = append(c.tags, tag)
 	}
@@ -109,6 +122,14 @@ func format(text string, args []any) string {
 
 func (c *Catalogue) lookup(lang, id string) string {
 	if text, ok := c.files[lang].texts[id]; ok && id != "" {
+		return text.Get()
+	}
+	return id
+}
+
+// lookupIn is lookup for a text that other languages say differently by where it stands.
+func (c *Catalogue) lookupIn(lang, context, id string) string {
+	if text, ok := c.files[lang].context[context][id]; ok {
 		return text.Get()
 	}
 	return id
@@ -156,7 +177,7 @@ func (c *Catalogue) Has(tag string) bool {
 }
 
 // Match picks the language for a visitor: the one chosen before, if there is one, else the best of an Accept-Language
-// field (RFC 9110 §12.5.4), else English.
+// field (RFC 9110 §12.5.4), else the fallback, which is English unless Falling said otherwise.
 func (c *Catalogue) Match(chosen, accept string) string {
 	if c.Has(chosen) {
 		return chosen
@@ -164,11 +185,11 @@ func (c *Catalogue) Match(chosen, accept string) string {
 	const longest = 500 // octets of the field that are looked at
 	wanted, _, err := language.ParseAcceptLanguage(accept[:min(len(accept), longest)])
 	if err != nil {
-		return English
+		return c.fallback
 	}
 	_, index, sure := c.matcher.Match(wanted...)
 	if sure == language.No {
-		return English
+		return c.fallback
 	}
 	return c.tags[index].String()
 }

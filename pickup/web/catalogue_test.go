@@ -99,6 +99,22 @@ func TestCatalogueChoosesTheLanguage(t *testing.T) {
 	}
 }
 
+func TestCatalogueFallsBackToTheOrganisationsLanguage(t *testing.T) {
+	t.Parallel()
+	c, err := catalogue(t).Falling("de")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for accept, want := range map[string]string{"": "de", "fi": "de", "en": "en", "!!;;q=x": "de"} {
+		if got := c.Match("", accept); got != want {
+			t.Errorf("accept %q: %q, want %q", accept, got, want)
+		}
+	}
+	if _, err := c.Falling("fi"); err == nil {
+		t.Error("falls back to a language that is not there")
+	}
+}
+
 func TestCatalogueListsLanguages(t *testing.T) {
 	t.Parallel()
 	list := catalogue(t).Languages()

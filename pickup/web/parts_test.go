@@ -77,7 +77,7 @@ func TestSpeakerSaysDatesAndSizes(t *testing.T) {
 		{"moment", s.Moment(at), `Tuesday 9 June 2026, 10:42:07 BST`},
 		{"next day here", s.Day(time.Date(2026, 7, 8, 23, 30, 0, 0, time.UTC)), `<time datetime="2026-07-09">9 July</time>`},
 		{"bytes", s.Size(999), "999 bytes"}, {"one", s.Size(1), "1 byte"}, {"none", s.Size(0), "0 bytes"},
-		{"kilo", s.Size(88_400), "88 KB"}, {"no 1000 KB", s.Size(999_700), "1 MB"}, {"mega", s.Size(1_240_000), "1.2 MB"},
+		{"kilo", s.Size(88_400), "88 KB"}, {"no 1000 KB", s.Size(999_700), "1 MB"}, {"mega", s.Size(1_240_000), "1.2 MB"}, {"giga", s.Size(2_000_000_000), "2 GB"},
 		{"round", s.Size(25_000_000), "25 MB"}, {"giga", s.Size(3_500_000_000), "3.5 GB"},
 		{"escaped", s.T("Hello %s & co", `<b onclick="x">`), `Hello &lt;b onclick=&#34;x&#34;&gt; &amp; co`},
 		{"HTML stays", s.T("Hello %s", template.HTML("<b>you</b>")), `Hello <b>you</b>`},

@@ -41,6 +41,10 @@ func ClientIP(ctx context.Context) netip.Addr { return factsOf(ctx).client }
 // Lang is the language of the answer.
 func Lang(ctx context.Context) string { return factsOf(ctx).lang }
 
+// Speak sets the language of the answer, for a visitor whose account says which one. The caller has checked that the
+// catalogue has it.
+func Speak(ctx context.Context, lang string) { factsOf(ctx).lang = lang }
+
 // Note adds a field to the request's log line. Callers pass ids and counts, never content, tokens or secrets; of a
 // lookup they pass Short.
 func Note(ctx context.Context, key string, value any) {

@@ -44,6 +44,7 @@ type Notice struct {
 	NoReply  bool // the site takes no reply
 	Original store.Excerpt
 	GiveUp   time.Time
+	Language string // of the recipient's account, in BCP 47; empty: unknown
 }
 
 // Notices composes notifications; package notify does.

@@ -117,6 +117,7 @@ type Pickup struct {
 	ExpireAfter    time.Duration `mapstructure:"expire_after"`
 	FirstAccess    string        `mapstructure:"first_access"`
 	Recovery       string        `mapstructure:"recovery"`
+	Language       string        `mapstructure:"language"`
 	KeepLoggedIn   bool          `mapstructure:"keep_logged_in"`
 	Aliases        []string      `mapstructure:"aliases"`
 	TrustedProxies []string      `mapstructure:"trusted_proxies"`
@@ -164,7 +165,7 @@ func Defaults() Config {
 		},
 		Pickup: Pickup{
 			Listen: "127.0.0.1:8080", URL: "http://127.0.0.1:8080", ExpireAfter: 30 * day,
-			FirstAccess: "password", Recovery: "activate", KeepLoggedIn: true,
+			FirstAccess: "password", Recovery: "activate", Language: "en", KeepLoggedIn: true,
 		},
 		Admin: Admin{Listen: "127.0.0.1:8081"},
 		Ops:   Ops{Listen: "127.0.0.1:8082"},

@@ -150,7 +150,7 @@ relay:
     - {domains: ["b.example"], host: "h:25", auth: {user: u, password_file: f}}
     - {domains: ["c.example"], host: "h:25", tls: required, auth: {user: u, password_file: f}}
 policy: {tags: [secure], rules: [{name: r, action: explode}]}
-pickup: {url: "http://mail.example.org/path", first_access: code, recovery: reset-link}
+pickup: {url: "http://mail.example.org/path", first_access: code, recovery: reset-link, language: tlh}
 store: {engine: sqlite}
 `, "POSTERN_SMTP_LISSEN=x")
 	text := strings.Join(problems, "\n")
@@ -158,7 +158,7 @@ store: {engine: sqlite}
 		"hostname:", "organisation: there is no such key", "smtp.lisen: there is no such key", "smtp.trusted_networks[1]", "is everybody",
 		"smtp.trusted_networks[2]", "shared mail cloud", "lots", "5y", "relay.routes[0].mx", "does not exist yet",
 		"relay.routes[1].host", "loop", "relay.routes[1].hots", "relay.routes[1].tls", "relay.routes[2].auth", "relay.routes[3].auth: a password is sent only to a host whose certificate proves its name",
-		"explode", "pickup.url", "pickup.first_access", "pickup.recovery", "store.engine", "organization.name", "organization.domains",
+		"explode", "pickup.url", "pickup.first_access", "pickup.recovery", "pickup.language", "store.engine", "organization.name", "organization.domains",
 		"POSTERN_SMTP_LISSEN",
 	} {
 		if !strings.Contains(text, want) {

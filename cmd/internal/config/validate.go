@@ -259,6 +259,7 @@ func (c *Config) checkPickup(k *checker) {
 	if c.Pickup.Recovery != "activate" {
 		k.add("pickup.recovery", "%q does not exist yet; leave the key at activate", c.Pickup.Recovery)
 	}
+	k.oneOf("pickup.language", c.Pickup.Language, "en")
 	if u != nil && u.Scheme == "http" && c.Pickup.TLS.Set() {
 		k.add("pickup.url", "begins with http, but pickup.tls has a certificate: the site answers https")
 	}
