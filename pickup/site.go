@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"postern/pickup/account"
 	"postern/pickup/web"
 )
 
@@ -92,7 +93,7 @@ func New(cfg Config) (*Site, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.words, s.common = newWords(cfg), commonHashes()
+	s.words, s.common = newWords(cfg), web.CommonHashes(account.MinPassword)
 	if s.assets, err = web.NewAssets(); err != nil {
 		return nil, err
 	}
