@@ -117,6 +117,7 @@ const (
 	PurposeVerify  Purpose = "activate"
 	PurposeAlias   Purpose = "alias"
 	PurposeSetup   Purpose = "setup"
+	PurposeConsole Purpose = "console" // set-up of an administrator
 	PurposeTemp    Purpose = "temporary"
 	PurposeCode    Purpose = "code"
 )

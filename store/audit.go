@@ -40,6 +40,15 @@ const (
 	EventKeyRotated  What = "key.rotated"
 	EventKeyRetired  What = "key.retired"
 	EventAdmin       What = "admin.created"
+	EventAdminSetUp  What = "admin.set-up"
+	EventAdminReset  What = "admin.reset"
+	EventAdminRole   What = "admin.role-changed"
+	EventAdminOff    What = "admin.disabled"
+	EventAdminOn     What = "admin.enabled"
+	EventAdminIn     What = "admin.signed-in"
+	EventAdminFail   What = "admin.sign-in-failed"
+	EventAdminOut    What = "admin.signed-out"
+	EventAdminPass   What = "admin.password-changed"
 	EventConfigStart What = "server.started"
 )
 

@@ -35,6 +35,7 @@ type Tx interface {
 	Bodies() Bodies
 	Threads() Threads
 	Accounts() Accounts
+	Administrators() Administrators
 	Sessions() Sessions
 	Tokens() Tokens
 	Queue() Queue
@@ -117,6 +118,18 @@ type Accounts interface {
 	List(Status, Cursor, int) ([]Account, Cursor, error)
 	// Count counts the accounts of a status; StatusNone counts all.
 	Count(Status) (int64, error)
+}
+
+// Administrators keeps the people of the console.
+type Administrators interface {
+	// Create adds one with Version 1. ErrExists when id or address is taken.
+	Create(Administrator) error
+	Get(AccountID) (Administrator, error)
+	ByAddress(AddressKey) (Administrator, error)
+	// Set rewrites one and raises its Version. ErrConflict unless Version is the stored one.
+	Set(Administrator) error
+	// List pages through them by address.
+	List(Cursor, int) ([]Administrator, Cursor, error)
 }
 
 // Sessions keeps log-ons.

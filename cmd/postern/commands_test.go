@@ -184,6 +184,34 @@ func TestUserCommands(t *testing.T) {
 }
 
 // TestCommandsWithALongDataFolder: a path that is too long for a socket is none for the commands.
+func TestAdminCommands(t *testing.T) {
+	bothWays(t, func(t *testing.T, tr *trial, away, _ func()) {
+		tr.start()
+		away()
+		link := regexp.MustCompile(`(?m)^https://console\.example\.org/n/[0-9a-z]{37}$`)
+		first := link.FindString(tr.must("admin", "create", "ann@example.org"))
+		again := link.FindString(tr.must("admin", "reset", "ann@example.org"))
+		if first == "" || again == "" || first == again {
+			t.Errorf("links %q and %q", first, again)
+		}
+		tr.must("admin", "create", "zoe@example.org", "--role", "auditor")
+		tr.refused(exitFailure, []string{"admin", "create", "ANN@example.org"}, "an administrator already")
+		tr.refused(exitFailure, []string{"admin", "create", "bob@example.org", "--role", "king"}, "helpdesk")
+		tr.must("admin", "role", "zoe@example.org", "helpdesk")
+		tr.must("admin", "disable", "zoe@example.org")
+		wantParts(t, tr.must("admin", "list"), "ann@example.org  admin     invited", "zoe@example.org  helpdesk  disabled")
+		tr.must("admin", "enable", "zoe@example.org")
+		wantParts(t, tr.must("admin", "list"), "zoe@example.org  helpdesk  invited")
+		tr.refused(exitFailure, []string{"admin", "reset", "nobody@example.org"}, "no administrator")
+		if list := tr.must("user", "list"); strings.Contains(list, "@") {
+			t.Errorf("administrators are listed as users:\n%s", list)
+		}
+		if strings.Contains(tr.log.String(), strings.TrimPrefix(again, "https://console.example.org/n/")) {
+			t.Error("the link is in the log")
+		}
+	})
+}
+
 func TestCommandsWithALongDataFolder(t *testing.T) {
 	t.Parallel()
 	tr := newTrial(t, "")

@@ -28,7 +28,13 @@ type (
 		Address string
 		Status  store.Status
 	}
-	keyRequest struct{ Key store.KeyID }
+	keyRequest   struct{ Key store.KeyID }
+	adminRequest struct {
+		Address string
+		Role    admin.Role
+		Status  store.Status
+	}
+	adminListRequest struct{ Cursor store.Cursor }
 )
 
 // methods names what the socket answers, and how.
@@ -69,6 +75,21 @@ func methods(s *admin.Service) control.Methods {
 		}),
 		"key.retire": control.Do(func(ctx context.Context, r keyRequest) error {
 			return s.KeyRetire(ctx, admin.Socket, r.Key)
+		}),
+		"admin.list": control.Handle(func(ctx context.Context, r adminListRequest) (admin.AdminPage, error) {
+			return s.AdminList(ctx, admin.Socket, r.Cursor)
+		}),
+		"admin.create": control.Handle(func(ctx context.Context, r adminRequest) (admin.SetupLink, error) {
+			return s.AdminCreate(ctx, admin.Socket, r.Address, r.Role)
+		}),
+		"admin.reset": control.Handle(func(ctx context.Context, r adminRequest) (admin.SetupLink, error) {
+			return s.AdminReset(ctx, admin.Socket, r.Address)
+		}),
+		"admin.switch": control.Do(func(ctx context.Context, r adminRequest) error {
+			return s.AdminSwitch(ctx, admin.Socket, r.Address, r.Status)
+		}),
+		"admin.role": control.Do(func(ctx context.Context, r adminRequest) error {
+			return s.AdminRole(ctx, admin.Socket, r.Address, r.Role)
 		}),
 		"policy.explain": control.Handle(func(ctx context.Context, r admin.DryRun) ([]admin.Verdict, error) {
 			return s.PolicyExplain(ctx, admin.Socket, r)

@@ -138,7 +138,7 @@ organization: {name: Example County Council, short_name: the council, domains: [
 smtp: {listen: ["%[2]s"]}
 relay: {routes: [{domains: ["*"], host: "%[3]s", tls: none}], retry: [%[6]s]}
 pickup: {listen: "%[4]s", url: "http://%[4]s"}
-admin: {listen: ""}
+admin: {listen: "", url: "https://console.example.org"}
 ops: {listen: "%[5]s"}
 store: {min_free: 1}
 log: {level: debug, format: json}

@@ -230,7 +230,8 @@ func (g *gateway) buildServices(context.Context) error {
 	})
 	g.admin = admin.New(admin.Config{
 		Store: g.db, Keys: g.keys, Threads: g.macs.threads, Messages: g.messages, Users: g.accounts, Runner: delivering{g.runner, g.hops},
-		Explain: explainer{g.intake}, Log: g.log, Now: time.Now,
+		Explain: explainer{g.intake}, LogOns: g.accounts, Recorder: g.recorder, ConsoleURL: g.cfg.Admin.URL,
+		Organization: g.cfg.Organization.Name, Log: g.log, Now: time.Now,
 	})
 	g.sweeper = &sweep.Sweeper{Store: g.db, Ring: g.ring, Now: time.Now, Log: g.log}
 	return nil

@@ -1,82 +1,25 @@
 // Package admin is what an administrator may ask and do: the queue, messages by their metadata, users, keys, dry runs of
 // policy. It knows no HTTP and shows no content: nothing here can open a message (I3, A7).
 //
-// Flow: the command line (through the local socket, or in its own process when no server runs) and later the console
-// call the same methods with an Actor. One table says which role may do what. Every change leaves an audit event: in
-// the transaction of the change where this package makes it, behind it where the queue runner or the key file do.
+// Flow: the command line (through the local socket, or in its own process when no server runs) and the console call the
+// same methods with an Actor. One table says which role may call what (rights.go). Every change leaves an audit event
+// that names the actor, in the transaction of the change where this package makes it.
+//
+// Administrators are people of their own, apart from the accounts of recipients. A one-time set-up link lets one choose
+// a password and a second factor; SignIn wants both and opens a session that holds no key of any message (KEYS K10).
 package admin
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"log/slog"
-	"slices"
+	"strings"
 	"time"
 
+	"postern/pickup/account"
 	"postern/pickup/message"
 	"postern/store"
 	"postern/store/seal"
 )
-
-// Role is what an administrator is for.
-type Role string
-
-// The roles. RoleSocket is whoever may use the local socket: the operator of the machine.
-const (
-	RoleSocket   Role = "socket"
-	RoleAdmin    Role = "admin"
-	RoleHelpDesk Role = "help-desk"
-	RoleAuditor  Role = "auditor"
-)
-
-// Actor is who asks.
-type Actor struct {
-	Role Role
-	Name string
-}
-
-// Socket is the actor of the command line.
-var Socket = Actor{Role: RoleSocket, Name: "socket"}
-
-// ErrForbidden: the role may not do that.
-var ErrForbidden = errors.New("your role does not allow this")
-
-// Action names a thing that can be asked for.
-type Action string
-
-// The actions.
-const (
-	SeeQueue      Action = "see the queue"
-	ChangeQueue   Action = "change the queue"
-	SeeMessage    Action = "see a message's history"
-	RecallMessage Action = "recall a message"
-	SeeUser       Action = "see a user"
-	ChangeUser    Action = "change a user"
-	SeeKeys       Action = "see keys"
-	ChangeKeys    Action = "change keys"
-	ExplainPolicy Action = "explain policy"
-)
-
-// may is the one table of rights.
-var may = map[Action][]Role{
-	SeeQueue:      {RoleSocket, RoleAdmin, RoleHelpDesk, RoleAuditor},
-	ChangeQueue:   {RoleSocket, RoleAdmin},
-	SeeMessage:    {RoleSocket, RoleAdmin, RoleHelpDesk, RoleAuditor},
-	RecallMessage: {RoleSocket, RoleAdmin},
-	SeeUser:       {RoleSocket, RoleAdmin, RoleHelpDesk, RoleAuditor},
-	ChangeUser:    {RoleSocket, RoleAdmin, RoleHelpDesk},
-	SeeKeys:       {RoleSocket, RoleAdmin, RoleAuditor},
-	ChangeKeys:    {RoleSocket, RoleAdmin},
-	ExplainPolicy: {RoleSocket, RoleAdmin, RoleHelpDesk, RoleAuditor},
-}
-
-func (a Actor) allow(what Action) error {
-	if slices.Contains(may[what], a.Role) {
-		return nil
-	}
-	return fmt.Errorf("%s: %w", what, ErrForbidden)
-}
 
 // Messages ends shares; package message does.
 type Messages interface {
@@ -114,6 +57,14 @@ type Verdict struct {
 	Reply  string `json:"reply,omitempty"` // what the sender would be told
 }
 
+// LogOns holds the rules of every log-on: throttle, Argon2 slots, times of answers, demands on passwords; package
+// account does.
+type LogOns interface {
+	Attempt(ctx context.Context, a account.Attempt, try func(context.Context) error) error
+	Criteria(password string, about []string) []account.Criterion
+	OwnWords(about []string) []string
+}
+
 // Config is what a Service works with.
 type Config struct {
 	Store    store.Store
@@ -123,12 +74,24 @@ type Config struct {
 	Users    Users
 	Runner   Runner
 	Explain  Explainer
-	Log      *slog.Logger
-	Now      func() time.Time
+	LogOns   LogOns
+	Recorder account.Recorder
+
+	ConsoleURL   string // admin.url, without slash at its end; set-up links are built from it
+	Organization string // names the console in authenticator apps
+
+	Log *slog.Logger
+	Now func() time.Time
 }
 
 // Service answers administrators.
 type Service struct{ Config }
 
 // New makes a Service.
-func New(c Config) *Service { return &Service{Config: c} }
+func New(c Config) *Service {
+	c.ConsoleURL = strings.TrimRight(c.ConsoleURL, "/")
+	return &Service{Config: c}
+}
+
+// now is the time as records keep it.
+func (s *Service) now() time.Time { return s.Now().UTC().Truncate(time.Millisecond) }

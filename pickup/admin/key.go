@@ -22,7 +22,7 @@ type KeyRow struct {
 
 // KeyList tells of the server keys. It reads every row, so it takes its time on a large store.
 func (s *Service) KeyList(ctx context.Context, a Actor) ([]KeyRow, error) {
-	if err := a.allow(SeeKeys); err != nil {
+	if err := a.allow("KeyList"); err != nil {
 		return nil, err
 	}
 	count, err := s.countKeys(ctx)
@@ -39,7 +39,7 @@ func (s *Service) KeyList(ctx context.Context, a Actor) ([]KeyRow, error) {
 // KeyRotate makes a new server key the one that seals, and seals every row anew under it; no password or other secret
 // is needed, and what is inside stays as it is. Where an earlier rotation was cut off, it is completed instead.
 func (s *Service) KeyRotate(ctx context.Context, a Actor) (KeyRow, error) {
-	if err := a.allow(ChangeKeys); err != nil {
+	if err := a.allow("KeyRotate"); err != nil {
 		return KeyRow{}, err
 	}
 	count, err := s.countKeys(ctx)
@@ -93,7 +93,7 @@ func (s *Service) addKey(ctx context.Context) error {
 // KeyRetire destroys a key that no row names. From then on older copies of the store open nothing that was sealed
 // under it.
 func (s *Service) KeyRetire(ctx context.Context, a Actor, id store.KeyID) error {
-	if err := a.allow(ChangeKeys); err != nil {
+	if err := a.allow("KeyRetire"); err != nil {
 		return err
 	}
 	switch {
@@ -136,6 +136,7 @@ func (s *Service) countKeys(ctx context.Context) (map[store.KeyID]int, error) {
 		message:   func(_ store.Tx, m store.Message) error { book(m.MsgID); bookGrants(book, m.Grants); return nil },
 		recipient: func(_ store.Tx, r store.Recipient) error { bookGrants(book, r.Grants); return nil },
 		account:   func(_ store.Tx, x store.Account) error { bookAccount(book, x); return nil },
+		admin:     func(_ store.Tx, x store.Administrator) error { book(x.Key.Box, x.TOTP); return nil },
 		session:   func(_ store.Tx, x store.Session) error { book(x.Sealed); return nil },
 		setting:   func(_ store.Tx, _ string, v []byte) error { book(v); return nil },
 	})

@@ -54,7 +54,7 @@ type EventView struct {
 
 // MessageTrace finds messages by id, Message-ID or address and tells their path in order (MAIL 10.2).
 func (s *Service) MessageTrace(ctx context.Context, a Actor, query string) (found []MessageView, err error) {
-	if err := a.allow(SeeMessage); err != nil {
+	if err := a.allow("MessageTrace"); err != nil {
 		return nil, err
 	}
 	err = s.Store.View(ctx, func(tx store.Tx) error {
@@ -210,7 +210,7 @@ func addEvents(tx store.Tx, v *MessageView, id store.MessageID) error {
 // MessageRecall ends shares of a sealed message and says how many: of one recipient, whose item's id is given, or of
 // all, when it is the message's id or Message-ID.
 func (s *Service) MessageRecall(ctx context.Context, a Actor, query string) (int, error) {
-	if err := a.allow(RecallMessage); err != nil {
+	if err := a.allow("MessageRecall"); err != nil {
 		return 0, err
 	}
 	by := message.Actor{Name: a.Name}

@@ -49,7 +49,7 @@ func ReadDryRun(r io.Reader) (DryRun, error) {
 
 // PolicyExplain says per recipient what policy would do, and why (P6).
 func (s *Service) PolicyExplain(ctx context.Context, a Actor, d DryRun) ([]Verdict, error) {
-	if err := a.allow(ExplainPolicy); err != nil {
+	if err := a.allow("PolicyExplain"); err != nil {
 		return nil, err
 	}
 	env := store.Envelope{ID: store.NewMessageID(s.Now()), At: s.Now(), Client: store.Client{Class: store.ClientTrusted}}

@@ -37,7 +37,7 @@ type QueuePage struct {
 
 // QueueList pages through waiting deliveries, of one domain or of all.
 func (s *Service) QueueList(ctx context.Context, a Actor, domain string, c store.Cursor) (page QueuePage, err error) {
-	if err := a.allow(SeeQueue); err != nil {
+	if err := a.allow("QueueList"); err != nil {
 		return page, err
 	}
 	err = s.Store.View(ctx, func(tx store.Tx) error {
@@ -58,7 +58,7 @@ func (s *Service) QueueList(ctx context.Context, a Actor, domain string, c store
 
 // QueueShow tells of one waiting delivery.
 func (s *Service) QueueShow(ctx context.Context, a Actor, key store.RcptKey) (row QueueRow, err error) {
-	if err := a.allow(SeeQueue); err != nil {
+	if err := a.allow("QueueShow"); err != nil {
 		return row, err
 	}
 	err = s.Store.View(ctx, func(tx store.Tx) error {
@@ -74,7 +74,7 @@ func (s *Service) QueueShow(ctx context.Context, a Actor, key store.RcptKey) (ro
 
 // QueueRetry makes one item due now.
 func (s *Service) QueueRetry(ctx context.Context, a Actor, key store.RcptKey) error {
-	if err := a.allow(ChangeQueue); err != nil {
+	if err := a.allow("QueueRetry"); err != nil {
 		return err
 	}
 	now := s.Now()
@@ -112,7 +112,7 @@ func queueError(key store.RcptKey, err error) error {
 
 // QueueDrop ends one item as failed; its sender gets a report where one is due.
 func (s *Service) QueueDrop(ctx context.Context, a Actor, key store.RcptKey, reason string) error {
-	if err := a.allow(ChangeQueue); err != nil {
+	if err := a.allow("QueueDrop"); err != nil {
 		return err
 	}
 	if err := s.Runner.Drop(ctx, key, reason); err != nil {

@@ -13,6 +13,7 @@ type walker struct {
 	message   func(store.Tx, store.Message) error
 	recipient func(store.Tx, store.Recipient) error
 	account   func(store.Tx, store.Account) error
+	admin     func(store.Tx, store.Administrator) error
 	session   func(store.Tx, store.Session) error
 	setting   func(tx store.Tx, name string, value []byte) error
 	update    bool // in transactions that may write
@@ -20,7 +21,7 @@ type walker struct {
 
 // walk visits every row in small transactions. A row that changes meanwhile is visited as it is then.
 func (s *Service) walk(ctx context.Context, w walker) error {
-	for _, pages := range []func(store.Tx, walker, store.Cursor) (store.Cursor, error){walkMessages, walkAccounts, walkSettings} {
+	for _, pages := range []func(store.Tx, walker, store.Cursor) (store.Cursor, error){walkMessages, walkAccounts, walkAdministrators, walkSettings} {
 		for c := store.Cursor(""); ; {
 			var next store.Cursor
 			err := store.Retry(ctx, func() error {
@@ -82,16 +83,39 @@ func walkAccounts(tx store.Tx, w walker, c store.Cursor) (store.Cursor, error) {
 		return "", err
 	}
 	for _, a := range accounts {
-		sessions, err := tx.Sessions().Of(a.ID)
-		if err != nil {
+		if err := walkSessions(tx, w, a.ID); err != nil {
 			return "", err
 		}
-		for _, x := range sessions {
-			if err := w.session(tx, x); err != nil {
-				return "", err
-			}
-		}
 		if err := w.account(tx, a); err != nil {
+			return "", err
+		}
+	}
+	return next, nil
+}
+
+func walkSessions(tx store.Tx, w walker, of store.AccountID) error {
+	sessions, err := tx.Sessions().Of(of)
+	if err != nil {
+		return err
+	}
+	for _, x := range sessions {
+		if err := w.session(tx, x); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func walkAdministrators(tx store.Tx, w walker, c store.Cursor) (store.Cursor, error) {
+	admins, next, err := tx.Administrators().List(c, walkSize)
+	if err != nil {
+		return "", err
+	}
+	for _, a := range admins {
+		if err := walkSessions(tx, w, a.ID); err != nil {
+			return "", err
+		}
+		if err := w.admin(tx, a); err != nil {
 			return "", err
 		}
 	}
@@ -140,6 +164,13 @@ func (s *Service) rewrapAll(ctx context.Context) error {
 				return err
 			}
 			return tx.Accounts().Set(a)
+		},
+		admin: func(tx store.Tx, a store.Administrator) error {
+			changed, err := s.Keys.RewrapAdministrator(&a)
+			if err != nil || !changed {
+				return err
+			}
+			return tx.Administrators().Set(a)
 		},
 		session: func(tx store.Tx, x store.Session) error {
 			changed, err := s.Keys.RewrapSession(&x)

@@ -29,7 +29,7 @@ type UserPage struct {
 
 // UserList pages through accounts by address.
 func (s *Service) UserList(ctx context.Context, a Actor, status store.Status, c store.Cursor) (page UserPage, err error) {
-	if err := a.allow(SeeUser); err != nil {
+	if err := a.allow("UserList"); err != nil {
 		return page, err
 	}
 	err = s.Store.View(ctx, func(tx store.Tx) error {
@@ -46,7 +46,7 @@ func (s *Service) UserList(ctx context.Context, a Actor, status store.Status, c 
 
 // UserShow tells of one account.
 func (s *Service) UserShow(ctx context.Context, a Actor, address string) (UserRow, error) {
-	if err := a.allow(SeeUser); err != nil {
+	if err := a.allow("UserShow"); err != nil {
 		return UserRow{}, err
 	}
 	acc, err := s.account(ctx, address)
@@ -55,7 +55,7 @@ func (s *Service) UserShow(ctx context.Context, a Actor, address string) (UserRo
 
 // UserSwitch disables or enables an account by its status.
 func (s *Service) UserSwitch(ctx context.Context, a Actor, address string, to store.Status) error {
-	if err := a.allow(ChangeUser); err != nil {
+	if err := a.allow("UserSwitch"); err != nil {
 		return err
 	}
 	acc, err := s.account(ctx, address)

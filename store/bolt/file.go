@@ -45,6 +45,8 @@ const (
 	accountsB                   // AccountID -> account
 	addressB                    // address key -> AccountID and 'p' (its address) or 'a' (an alias)
 	statusB                     // status 0 A -> AccountID
+	adminsB                     // AccountID -> administrator
+	adminAddressB               // address key -> AccountID of an administrator
 	sessionsB                   // SessionID -> session
 	sessionOfB                  // AccountID SessionID
 	sessionEndB                 // ms SessionID
@@ -66,7 +68,7 @@ const (
 var buckets = [bucketCount]string{
 	"meta", "messages", "bodies", "recipients", "i_link", "i_inbox", "i_sent", "i_reply", "i_unclaimed", "i_expiry", "i_sender",
 	"i_rcpt", "i_state", "i_msgid", "blobs", "blobs_released", "threads", "i_thread_end", "settings", "counters",
-	"accounts", "i_address", "i_status", "sessions", "i_session_of", "i_session_end", "tokens", "i_token_of",
+	"accounts", "i_address", "i_status", "admins", "i_admin", "sessions", "i_session_of", "i_session_end", "tokens", "i_token_of",
 	"i_token_end", "queue", "q_due", "q_owner", "q_key", "q_first", "audit", "a_message", "a_account",
 }
 

@@ -45,10 +45,13 @@ func (t *tx) Bodies() store.Bodies     { return bodies{t} }
 func (t *tx) Threads() store.Threads   { return threads{t} }
 func (t *tx) Accounts() store.Accounts { return accounts{t} }
 func (t *tx) Sessions() store.Sessions { return sessions{t} }
-func (t *tx) Tokens() store.Tokens     { return tokens{t} }
-func (t *tx) Queue() store.Queue       { return queue{t} }
-func (t *tx) Audit() store.Audit       { return audit{t} }
-func (t *tx) Settings() store.Settings { return settings{t} }
+
+// Administrators is the role of the console's people.
+func (t *tx) Administrators() store.Administrators { return administrators{t} }
+func (t *tx) Tokens() store.Tokens                 { return tokens{t} }
+func (t *tx) Queue() store.Queue                   { return queue{t} }
+func (t *tx) Audit() store.Audit                   { return audit{t} }
+func (t *tx) Settings() store.Settings             { return settings{t} }
 
 func (t *tx) bucket(b bucket) *bbolt.Bucket {
 	if t.done {

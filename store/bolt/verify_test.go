@@ -14,7 +14,7 @@ import (
 // derived are the buckets that follow from records.
 var derived = []bucket{
 	linkB, inboxB, sentB, replyB, unclaimedB, expiryB, senderB, rcptB, stateB, msgidB, blobsB, threadEndB, countersB, addressB,
-	statusB, sessionOfB, sessionEndB, tokenEndB, dueB, ownerB, queueKeyB, firstB, auditMessageB, auditAccountB,
+	statusB, adminAddressB, sessionOfB, sessionEndB, tokenEndB, dueB, ownerB, queueKeyB, firstB, auditMessageB, auditAccountB,
 }
 
 // expected collects what the derived buckets must hold.
@@ -106,6 +106,13 @@ func (e expected) people(t testing.TB, tx *tx) {
 		e.add(entries...)
 		e.count(statusCounter(store.StatusNone))
 		e.count(statusCounter(a.Status))
+	}
+	for k := range tx.up(adminsB, nil, nil) {
+		a, err := administrators{tx}.Get(toID[store.AccountID](k))
+		if err != nil {
+			t.Errorf("verify: %v", err)
+		}
+		e.add(administratorEntries(a)...)
 	}
 	for k := range tx.up(sessionsB, nil, nil) {
 		s, err := sessions{tx}.Get(toID[store.SessionID](k))

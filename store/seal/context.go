@@ -41,6 +41,7 @@ const (
 	ctxPassword       = "password"
 	ctxChain          = "chain"
 	ctxReminder       = "reminder"
+	ctxTOTP           = "totp"
 	ctxSession        = "session"
 	ctxSessionID      = "session-id"
 )

@@ -50,6 +50,18 @@ func (s *ServerKeys) RewrapAccount(a *store.Account) (bool, error) {
 	return w.changed, nil
 }
 
+// RewrapAdministrator does so for an administrator's box and second factor.
+func (s *ServerKeys) RewrapAdministrator(a *store.Administrator) (bool, error) {
+	w := rewrapper{keys: s}
+	box := w.value(boxLayer(a.ID, a.Key.ID), a.Key.Box)
+	totp := w.value(totpContext(a.ID), a.TOTP)
+	if w.err != nil {
+		return false, fmt.Errorf("re-wrap administrator %s: %w", a.ID, w.err)
+	}
+	a.Key.Box, a.TOTP = box, totp
+	return w.changed, nil
+}
+
 // RewrapSession does so for a session.
 func (s *ServerKeys) RewrapSession(x *store.Session) (bool, error) {
 	w := rewrapper{keys: s}

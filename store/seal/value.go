@@ -55,6 +55,19 @@ func (s *ServerKeys) OpenReminder(aid store.AccountID, sealed []byte) (string, e
 	return string(x), err
 }
 
+func totpContext(aid store.AccountID) []string { return []string{ctxTOTP, aid.String()} }
+
+// SealTOTP seals the secret of a second factor (RFC 6238) of an administrator. It is a rule of the site and opens no
+// message (KEYS K7).
+func (s *ServerKeys) SealTOTP(aid store.AccountID, secret []byte) []byte {
+	return s.Seal(totpContext(aid), secret)
+}
+
+// OpenTOTP undoes SealTOTP; ErrServerLayer.
+func (s *ServerKeys) OpenTOTP(aid store.AccountID, sealed []byte) ([]byte, error) {
+	return s.Open(totpContext(aid), sealed)
+}
+
 func messageIDContext(id store.MessageID) []string { return []string{ctxMessageID, id.String()} }
 
 // SealMessageID seals the Message-ID of the original, which later notices refer to (KEYS K5).

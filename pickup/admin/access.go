@@ -1,0 +1,257 @@
+package admin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+
+	"postern/pickup/account"
+	"postern/store"
+	"postern/store/seal"
+)
+
+// ErrSignIn is every failed log-on of the console: unknown address, wrong password, wrong or used code, disabled, not
+// set up yet (I9).
+var ErrSignIn = account.ErrSignIn
+
+// ErrNoSession: the cookie belongs to no live session of an active administrator.
+var ErrNoSession = account.ErrNoSession
+
+// ErrOldPassword: the old password is not the right one (B1).
+var ErrOldPassword = errors.New("the old password is not right")
+
+// How long a session of the console lasts (KEYS K10).
+const (
+	sessionIdle = 30 * time.Minute
+	sessionLife = 12 * time.Hour
+	seenStep    = 5 * time.Minute // the last use is written no more often
+)
+
+// Login is a filled-in sign-in form of the console.
+type Login struct {
+	Address  string
+	Password string
+	Code     string // of the authenticator app
+	Client   account.Client
+}
+
+// Signed is an administrator behind a request of the console.
+type Signed struct {
+	Actor   Actor
+	Address store.Address
+	Since   time.Time // last sign-in before this session; zero: none
+	Session store.Session
+	Token   string // value for the session cookie; only from SignIn and Setup
+	Known   string // value for the browser cookie; only from SignIn and Setup
+}
+
+// SignIn opens a session of the console. ErrSignIn is the answer to every failure, at a multiple of 500 ms after
+// arrival; *account.BusyError asks to wait. Every attempt that gets a slot costs exactly one Argon2id (KEYS K13).
+func (s *Service) SignIn(ctx context.Context, in Login) (out Signed, err error) {
+	who, err := s.lookUp(ctx, in.Address)
+	if err != nil {
+		return Signed{}, err
+	}
+	a := account.Attempt{Name: in.Address, Known: s.known(who, in.Client), Client: in.Client}
+	err = s.LogOns.Attempt(ctx, a, func(ctx context.Context) error {
+		out, err = s.signIn(ctx, in, who)
+		return err
+	})
+	if err != nil {
+		return Signed{}, err
+	}
+	return out, nil
+}
+
+// lookUp finds the administrator of a typed address; the zero one when there is none.
+func (s *Service) lookUp(ctx context.Context, typed string) (who store.Administrator, err error) {
+	addr, parseErr := store.ParseAddress(strings.TrimSpace(typed))
+	if parseErr != nil {
+		return who, nil
+	}
+	err = s.Store.View(ctx, func(tx store.Tx) error {
+		who, err = tx.Administrators().ByAddress(addr.Key())
+		return err
+	})
+	if errors.Is(err, store.ErrNotFound) {
+		return store.Administrator{}, nil
+	}
+	if err != nil {
+		return who, fmt.Errorf("look up administrator: %w", err)
+	}
+	return who, nil
+}
+
+// known reports whether the client's browser signed in to the console as that person before.
+func (s *Service) known(who store.Administrator, c account.Client) bool {
+	return !who.ID.IsZero() && s.Keys.CheckBrowserMAC(who.ID, who.SetUp, c.Known)
+}
+
+func (s *Service) signIn(ctx context.Context, in Login, who store.Administrator) (Signed, error) {
+	err := s.tryPassword(who, in.Password)
+	if errors.Is(err, seal.ErrPassword) {
+		return Signed{}, s.refuse(ctx, in.Client, who, "password")
+	}
+	if err != nil {
+		return Signed{}, err
+	}
+	secret, err := s.Keys.OpenTOTP(who.ID, who.TOTP)
+	if err != nil {
+		return Signed{}, fmt.Errorf("second factor of administrator %s: %w", who.ID, err)
+	}
+	step, ok := checkTOTP(secret, in.Code, s.now(), who.Step)
+	switch {
+	case !ok:
+		return Signed{}, s.refuse(ctx, in.Client, who, "code")
+	case who.Status != store.StatusActive: // read after the password work
+		return Signed{}, s.refuse(ctx, in.Client, who, "not active")
+	}
+	out := s.newSession(who, in.Client)
+	err = s.enter(ctx, out, step)
+	if errors.Is(err, errChanged) {
+		return Signed{}, s.refuse(ctx, in.Client, who, "changed meanwhile")
+	}
+	return out, err
+}
+
+// tryPassword does the one Argon2id of an attempt, also for nobody.
+func (s *Service) tryPassword(who store.Administrator, password string) error {
+	if len(who.Key.Box) == 0 {
+		s.Keys.DummyBox(password)
+		return seal.ErrPassword
+	}
+	_, err := s.Keys.OpenBox(password, who.ID, who.Key)
+	if err != nil && !errors.Is(err, seal.ErrPassword) {
+		return fmt.Errorf("password of administrator %s: %w", who.ID, err)
+	}
+	return err
+}
+
+// newSession makes a session with a token of its own. It holds no key, and is not stored yet.
+func (s *Service) newSession(who store.Administrator, c account.Client) Signed {
+	token, now := seal.NewSessionToken(), s.now()
+	ses := store.Session{ID: token.ID(), Account: who.ID, Kind: store.SessionConsole, Created: now, Seen: now,
+		Idle: sessionIdle, Ends: now.Add(sessionLife), Browser: account.Label(c.Browser)}
+	ses.Sealed = s.Keys.SealSession(token, ses.ID, who.ID, ses.Kind, nil)
+	out := signed(who, ses)
+	out.Token, out.Known = token.String(), s.Keys.BrowserMAC(who.ID, who.SetUp)
+	return out
+}
+
+func signed(who store.Administrator, ses store.Session) Signed {
+	return Signed{Actor: Actor{Role: who.Role, Name: who.Address.String(), Account: who.ID}, Address: who.Address, Since: who.LastSignIn, Session: ses}
+}
+
+// errChanged: the row is not what the password was tried against.
+var errChanged = errors.New("administrator changed during sign-in")
+
+// enter commits a good sign-in, if its code was not taken meanwhile and the administrator may still sign in.
+func (s *Service) enter(ctx context.Context, in Signed, step int64) error {
+	e := s.adminEvent(in.Actor, store.EventAdminIn, in.Actor.Account)
+	e.Facts = map[string]string{"browser": in.Session.Browser}
+	err := store.Retry(ctx, func() error {
+		return s.Store.Update(ctx, func(tx store.Tx) error {
+			who, err := tx.Administrators().Get(in.Actor.Account)
+			if err != nil {
+				return err
+			}
+			if who.Status != store.StatusActive || who.Role != in.Actor.Role || who.Step >= step {
+				return errChanged
+			}
+			who.Step, who.LastSignIn = step, in.Session.Created
+			return enterAs(tx, who, in.Session, e)
+		})
+	})
+	if err != nil && !errors.Is(err, errChanged) {
+		return fmt.Errorf("sign in to the console: %w", err)
+	}
+	return err
+}
+
+func enterAs(tx store.Tx, who store.Administrator, ses store.Session, e store.Event) error {
+	if err := tx.Administrators().Set(who); err != nil {
+		return err
+	}
+	if err := tx.Sessions().Put(ses); err != nil {
+		return err
+	}
+	return tx.Audit().Add(e)
+}
+
+// refuse is every failed log-on; the cause is for the log.
+func (s *Service) refuse(ctx context.Context, c account.Client, who store.Administrator, cause string) error {
+	name := "none"
+	if !who.ID.IsZero() {
+		name = who.ID.String()
+		s.Recorder.Record(store.Event{ID: store.NewEventID(s.now()), What: store.EventAdminFail, Account: who.ID,
+			Actor: who.Address.String(), Facts: map[string]string{"browser": account.Label(c.Browser), "client": c.IP.String()}})
+	}
+	s.Log.LogAttrs(ctx, slog.LevelWarn, "sign-in to the console refused", slog.String("event", "console-sign-in"), slog.String("ref", c.Ref),
+		slog.String("administrator", name), slog.String("cause", cause), slog.String("client_ip", c.IP.String()))
+	return ErrSignIn
+}
+
+// Resume finds out which administrator sends a session cookie. ErrNoSession: none. It changes nothing but the time of
+// last use, beside the request (I4).
+func (s *Service) Resume(ctx context.Context, cookie string) (Signed, error) {
+	token, err := seal.ParseSessionToken(cookie)
+	if err != nil {
+		return Signed{}, ErrNoSession
+	}
+	var who store.Administrator
+	var ses store.Session
+	err = s.Store.View(ctx, func(tx store.Tx) error {
+		if ses, err = tx.Sessions().Get(token.ID()); err != nil {
+			return err
+		}
+		who, err = tx.Administrators().Get(ses.Account)
+		return err
+	})
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return Signed{}, ErrNoSession
+	case err != nil:
+		return Signed{}, fmt.Errorf("read console session: %w", err)
+	}
+	now := s.now()
+	if who.Status != store.StatusActive || ses.Kind != store.SessionConsole || !now.Before(ses.Until()) {
+		return Signed{}, ErrNoSession
+	}
+	if _, err := s.Keys.OpenSession(token, ses.ID, ses.Account, ses.Kind, ses.Sealed); err != nil {
+		return Signed{}, fmt.Errorf("open console session: %w", err)
+	}
+	if now.Sub(ses.Seen) >= seenStep {
+		s.Recorder.LastSeen(ses.ID, now)
+	}
+	return signed(who, ses), nil
+}
+
+// SignOut ends the session of a cookie. It is no error when there is none.
+func (s *Service) SignOut(ctx context.Context, cookie string) error {
+	in, err := s.Resume(ctx, cookie)
+	if errors.Is(err, ErrNoSession) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	e := s.adminEvent(in.Actor, store.EventAdminOut, in.Actor.Account)
+	err = s.Store.Update(ctx, func(tx store.Tx) error {
+		if err := tx.Sessions().Delete(in.Session.ID); err != nil {
+			return err
+		}
+		return tx.Audit().Add(e)
+	})
+	if err != nil {
+		return fmt.Errorf("sign out of the console: %w", err)
+	}
+	return nil
+}
+
+// adminEvent is an event about an administrator.
+func (s *Service) adminEvent(by Actor, what store.What, about store.AccountID) store.Event {
+	return store.Event{ID: store.NewEventID(s.now()), What: what, Account: about, Actor: by.Name}
+}

@@ -1,0 +1,104 @@
+package admin_test
+
+import (
+	"errors"
+	"reflect"
+	"strings"
+	"testing"
+
+	"postern/pickup/admin"
+)
+
+// methodsOf are the methods of the service that an actor calls, with the place of the actor among the arguments.
+func methodsOf(t *testing.T) map[string]reflect.Method {
+	t.Helper()
+	actor := reflect.TypeFor[admin.Actor]()
+	found := map[string]reflect.Method{}
+	for i := range reflect.TypeFor[*admin.Service]().NumMethod() {
+		m := reflect.TypeFor[*admin.Service]().Method(i)
+		if m.Type.NumIn() > 2 && m.Type.In(2) == actor {
+			found[m.Name] = m
+		}
+	}
+	if len(found) < 15 {
+		t.Fatalf("only %d methods take an actor", len(found))
+	}
+	return found
+}
+
+// open are the methods without an actor: those that make one, and pure questions.
+var open = []string{"SignIn", "Resume", "SignOut", "Enrolment", "Setup", "ChangePassword", "Criteria", "OwnWords"}
+
+// TestA7RolesAreHeld walks every method with every role, and with roles that are none: what the table does not allow
+// answers ErrForbidden and does nothing; what it allows is never answered so. A method that the table forgot is open to
+// nobody, so each must be open to the role admin.
+func TestA7RolesAreHeld(t *testing.T) {
+	t.Parallel()
+	all := methodsOf(t)
+	for i := range reflect.TypeFor[*admin.Service]().NumMethod() {
+		name := reflect.TypeFor[*admin.Service]().Method(i).Name
+		if _, ok := all[name]; !ok && !strings.Contains(" "+strings.Join(open, " ")+" ", " "+name+" ") {
+			t.Errorf("%s takes no actor", name)
+		}
+	}
+	for _, role := range append(admin.Roles(), "", "guest", "socket") {
+		d := newDesk(t)
+		for name, m := range all {
+			if !admin.May(admin.RoleAdmin, admin.Method(name)) {
+				t.Errorf("%s is not in the table", name)
+			}
+			d.calls = nil
+			err := call(t, d, m, admin.Actor{Role: role, Name: "ann"})
+			switch may := admin.May(role, admin.Method(name)); {
+			case may && errors.Is(err, admin.ErrForbidden):
+				t.Errorf("%s: %q may not", name, role)
+			case !may && (!errors.Is(err, admin.ErrForbidden) || len(d.calls) != 0):
+				t.Errorf("%s: %q may: %v, %v", name, role, err, d.calls)
+			}
+		}
+	}
+}
+
+// TestA7HelpDeskAndAuditor holds the spirit of the table against a slip in it: who only looks changes nothing, and
+// nobody but the role admin touches keys, mail under way or other administrators.
+func TestA7HelpDeskAndAuditor(t *testing.T) {
+	t.Parallel()
+	for name := range methodsOf(t) {
+		look := strings.HasSuffix(name, "List") || strings.HasSuffix(name, "Show") || strings.HasSuffix(name, "Trace") ||
+			strings.HasSuffix(name, "Export") || strings.HasSuffix(name, "Explain") || strings.HasSuffix(name, "Preview")
+		if !look && admin.May(admin.RoleAuditor, admin.Method(name)) {
+			t.Errorf("an auditor may call %s", name)
+		}
+		for _, prefix := range []string{"Key", "Admin"} {
+			if strings.HasPrefix(name, prefix) && admin.May(admin.RoleHelpDesk, admin.Method(name)) {
+				t.Errorf("the help desk may call %s", name)
+			}
+		}
+		if strings.HasPrefix(name, "Queue") && !look && admin.May(admin.RoleHelpDesk, admin.Method(name)) {
+			t.Errorf("the help desk may call %s", name)
+		}
+	}
+}
+
+// call calls a method with an actor and with zero values for everything else.
+func call(t *testing.T, d *desk, m reflect.Method, a admin.Actor) error {
+	t.Helper()
+	args := []reflect.Value{reflect.ValueOf(d.Service), reflect.ValueOf(t.Context()), reflect.ValueOf(a)}
+	for i := 3; i < m.Type.NumIn(); i++ {
+		args = append(args, zero(m.Type.In(i)))
+	}
+	out := m.Func.Call(args)
+	err, _ := out[len(out)-1].Interface().(error)
+	return err
+}
+
+// zero is a value that a method can work with: no nil function, reader or writer.
+func zero(t reflect.Type) reflect.Value {
+	if r := reflect.ValueOf(new(strings.Builder)); r.Type().AssignableTo(t) {
+		return r
+	}
+	if r := reflect.ValueOf(strings.NewReader("")); r.Type().AssignableTo(t) {
+		return r
+	}
+	return reflect.Zero(t)
+}
