@@ -355,6 +355,15 @@ func TestHelpFindsAnswersWithoutScript(t *testing.T) {
 	if !strings.Contains(found.body, `id="administrators"`) || strings.Contains(found.body, `<section id="cookies"`) || !strings.Contains(found.body, "1 of ") {
 		t.Error("the search shows the wrong answers")
 	}
+	if !strings.Contains(found.body, "<mark>triple</mark> <mark>DES</mark>. The key") {
+		t.Error("what was searched for is not marked")
+	}
+	if got := v.get("/help?q=" + url.QueryEscape("years & browser")); !strings.Contains(got.body, "0 of ") { // no entity is taken for words
+		t.Error("an ampersand is found")
+	}
+	if got := v.get("/help?q=words+" + url.QueryEscape("PHRASE!")); !strings.Contains(got.body, "0 of ") {
+		t.Error("one of two words is enough")
+	}
 	if none := v.get("/help?q=" + url.QueryEscape(`<script>alert(1)</script>`)); strings.Contains(none.body, "<script>alert") || !strings.Contains(none.body, "0 of ") {
 		t.Error("a search for nothing")
 	}

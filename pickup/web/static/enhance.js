@@ -98,9 +98,10 @@ document.querySelectorAll('form[data-filter]').forEach((form) => {
     });
   };
   form.addEventListener('input', () => {
-    const q = form.elements.namedItem('q').value.trim().toLowerCase();
-    const hits = parts.filter((s) => !(s.hidden = !s.textContent.toLowerCase().includes(q)));
-    found.textContent = q ? found.dataset.found.replace('{n}', hits.length).replace('{all}', parts.length) : '';
+    const words = form.elements.namedItem('q').value.toLowerCase().split(/\s+/).filter(Boolean);
+    const holds = (s) => words.every((w) => s.textContent.toLowerCase().includes(w));
+    const hits = parts.filter((s) => !(s.hidden = !holds(s)));
+    found.textContent = words.length ? found.dataset.found.replace('{n}', hits.length).replace('{all}', parts.length) : '';
     hideEmpty();
   });
 });
