@@ -69,7 +69,7 @@ type Messages interface {
 	// Unclaimed lists sealed live recipients of an address that are in nobody's inbox, oldest first.
 	Unclaimed(AddressKey, int) ([]RcptKey, error)
 	// Expired lists sealed recipients whose Expires is at or before t and whose share has not ended, earliest first.
-	Expired(t time.Time, n int) ([]RcptKey, error)
+	Expired(t time.Time, c Cursor, n int) ([]RcptKey, Cursor, error)
 	// NextExpiry is the earliest Expires among them; ErrNotFound when there is none.
 	NextExpiry() (time.Time, error)
 	// List pages through recipients by metadata, newest message first. A page may be short of n, even empty, while a
@@ -88,8 +88,8 @@ type Bodies interface {
 	// Unref takes one off Message.Refs; at zero the inline body is deleted, or the blob listed as released.
 	// ErrNotFound when nobody needed the body any more.
 	Unref(MessageID) error
-	// Released lists blobs that no message needs.
-	Released(int) ([]BlobID, error)
+	// Released lists blobs that no message needs, in the order of their ids, behind a given one; the zero id begins.
+	Released(after BlobID, n int) ([]BlobID, error)
 	// Forget takes a deleted blob off that list. One that is not on it is no error.
 	Forget(BlobID) error
 	// Known reports whether a message needs the blob or it is listed as released.

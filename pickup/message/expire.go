@@ -15,6 +15,8 @@ const (
 	expireBatch = 500 // recipients a transaction (ARCHITECTURE 1.10)
 	// expireTick is how long the expiry job sleeps at most: what was accepted meanwhile may end before what it knew.
 	expireTick = 15 * time.Second
+	// expireAgain is how long it sleeps when some shares could not be ended: they are due still.
+	expireAgain = time.Minute
 )
 
 // dying is a recipient whose share is to end, with what its sender is told.
@@ -28,19 +30,34 @@ type dying struct {
 // Expire ends up to n shares that are due at a time, and says how many it ended. The sender of a message that nobody
 // opened is told, unless the mail came from a list or a null sender.
 func (s *Service) Expire(ctx context.Context, now time.Time, n int) (int, error) {
-	due, err := s.due(ctx, now, n)
+	p, err := s.expirePage(ctx, now, "", n)
+	return p.done, err
+}
+
+// expired is what one page of shares came to.
+type expired struct {
+	done, failed int
+	next         store.Cursor // "": nothing is due behind them
+}
+
+// expirePage ends the shares that are due on a page. One that cannot be ended holds up no other (I5).
+func (s *Service) expirePage(ctx context.Context, now time.Time, c store.Cursor, n int) (p expired, err error) {
+	due, p, err := s.due(ctx, now, c, n)
 	if err != nil {
-		return 0, fmt.Errorf("find expired messages: %w", err)
+		return p, fmt.Errorf("find expired messages: %w", err)
 	}
-	done, err := s.expire(ctx, due, now)
+	p.done, err = s.expire(ctx, due, now)
 	if !isDamage(err) {
-		return done, err
+		return p, err
 	}
-	done = 0 // one damaged message holds up no other (I5)
+	p.done = 0
 	for _, d := range due {
-		done += s.expireAlone(ctx, d, now)
+		done, err := s.expireAlone(ctx, d, now)
+		if p.done += done; err != nil {
+			s.notExpired(ctx, &p, d.rcpt.Key, err)
+		}
 	}
-	return done, nil
+	return p, nil
 }
 
 func isDamage(err error) bool {
@@ -49,57 +66,74 @@ func isDamage(err error) bool {
 
 // expireAlone ends one share by itself, and how many that were. If the message's own record is damaged, at least the
 // recipient's grants go.
-func (s *Service) expireAlone(ctx context.Context, d dying, now time.Time) int {
+func (s *Service) expireAlone(ctx context.Context, d dying, now time.Time) (int, error) {
 	done, err := s.expire(ctx, []dying{d}, now)
 	if isDamage(err) {
 		d.rowOnly = true
 		done, err = s.expire(ctx, []dying{d}, now)
 		s.Log.ErrorContext(ctx, "damaged message expired in part", "event", "expire", "msg", d.rcpt.Key.Message)
 	}
-	if err != nil {
-		s.Log.ErrorContext(ctx, "message not expired", "event", "expire", "msg", d.rcpt.Key.Message, "error", err)
-	}
-	return done
+	return done, err
 }
 
-// due reads what is to end, and composes the notices.
-func (s *Service) due(ctx context.Context, now time.Time, n int) ([]dying, error) {
+// notExpired counts a share that could not be ended. The first few of a page are named in the log.
+func (s *Service) notExpired(ctx context.Context, p *expired, k store.RcptKey, err error) {
+	const few = 10
+	if p.failed++; p.failed <= few {
+		s.Log.WarnContext(ctx, "share not ended at its expiry", "event", "expire", "msg", k.Message, "item", k, "error", err)
+	}
+}
+
+// due reads what is to end on a page, and composes the notices.
+func (s *Service) due(ctx context.Context, now time.Time, c store.Cursor, n int) (due []dying, p expired, err error) {
 	var rows []row
-	err := s.Store.View(ctx, func(tx store.Tx) error {
-		rows = nil
-		keys, err := tx.Messages().Expired(now, n)
-		if err != nil {
-			return err
-		}
-		for _, k := range keys {
-			r, err := tx.Messages().Recipient(k)
-			if err != nil {
-				s.Log.ErrorContext(ctx, "recipient not expired", "event", "expire", "msg", k.Message, "error", err)
-				continue
-			}
-			last := len(rows) - 1
-			if last >= 0 && rows[last].message.ID == k.Message { // recipients of a message stand together
-				rows = append(rows, row{r, rows[last].message, nil})
-				continue
-			}
-			m, err := tx.Messages().Get(k.Message)
-			rows = append(rows, row{r, m, err})
-		}
-		return nil
+	err = s.Store.View(ctx, func(tx store.Tx) (err error) {
+		rows, p, err = s.dueRows(ctx, tx, dueAt{now, c, n})
+		return err
 	})
 	if err != nil {
-		return nil, err
+		return nil, p, err
 	}
-	due := make([]dying, 0, len(rows))
 	for _, r := range rows {
 		d := dying{rcpt: r.rcpt, event: store.Event{ID: store.NewEventID(now), What: store.EventExpired,
 			Message: r.rcpt.Key.Message, N: r.rcpt.Key.N, Actor: actorSystem}}
 		if d.notice, err = s.expiredNotice(ctx, r, now); err != nil {
-			return nil, err
+			s.notExpired(ctx, &p, r.rcpt.Key, err)
+			continue
 		}
 		due = append(due, d)
 	}
-	return due, nil
+	return due, p, nil
+}
+
+// dueAt says which page of the shares that are due is read.
+type dueAt struct {
+	now time.Time
+	c   store.Cursor
+	n   int
+}
+
+func (s *Service) dueRows(ctx context.Context, tx store.Tx, at dueAt) (rows []row, p expired, err error) {
+	keys, next, err := tx.Messages().Expired(at.now, at.c, at.n)
+	if err != nil {
+		return nil, p, err
+	}
+	p.next = next
+	for _, k := range keys {
+		r, err := tx.Messages().Recipient(k)
+		if err != nil {
+			s.notExpired(ctx, &p, k, err)
+			continue
+		}
+		last := len(rows) - 1
+		if last >= 0 && rows[last].message.ID == k.Message { // recipients of a message stand together
+			rows = append(rows, row{r, rows[last].message, nil})
+			continue
+		}
+		m, err := tx.Messages().Get(k.Message)
+		rows = append(rows, row{r, m, err})
+	}
+	return rows, p, nil
 }
 
 // expiredNotice is the "expired unread" mail, nil when nobody is to get one. Trouble with the outbox is an error: the
@@ -202,9 +236,13 @@ func (d dying) write(tx store.Tx, at time.Time) error {
 // next expiry. It returns when ctx ends.
 func (s *Service) Run(ctx context.Context) error {
 	for {
-		s.expireAll(ctx)
+		failed := s.expireAll(ctx)
 		s.cards.tidy(s.now())
-		timer := time.NewTimer(s.untilNext(ctx))
+		wait := expireAgain
+		if failed == 0 {
+			wait = s.untilNext(ctx)
+		}
+		timer := time.NewTimer(wait)
 		select {
 		case <-ctx.Done():
 			timer.Stop()
@@ -214,17 +252,26 @@ func (s *Service) Run(ctx context.Context) error {
 	}
 }
 
-func (s *Service) expireAll(ctx context.Context) {
-	for ctx.Err() == nil {
-		n, err := s.Expire(ctx, s.now(), expireBatch)
+// expireAll goes once through all that is due, and says how many shares could not be ended.
+func (s *Service) expireAll(ctx context.Context) (failed int) {
+	now, done := s.now(), 0
+	for c := store.Cursor(""); ctx.Err() == nil; {
+		p, err := s.expirePage(ctx, now, c, expireBatch)
+		done, failed = done+p.done, failed+p.failed
 		if err != nil && ctx.Err() == nil {
 			s.Log.ErrorContext(ctx, "expiry", "event", "expire", "error", err)
 		}
-		if n == 0 || err != nil {
-			return
+		if c = p.next; c == "" || err != nil {
+			break
 		}
-		s.Log.InfoContext(ctx, "messages expired", "event", "expire", "count", n)
 	}
+	if done > 0 {
+		s.Log.InfoContext(ctx, "messages expired", "event", "expire", "count", done)
+	}
+	if failed > 0 {
+		s.Log.ErrorContext(ctx, "shares did not end at their expiry; lines before this one name some", "event", "expire", "count", failed, "again_in", expireAgain)
+	}
+	return failed
 }
 
 func (s *Service) untilNext(ctx context.Context) time.Duration {

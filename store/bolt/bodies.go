@@ -59,11 +59,14 @@ func (b bodies) release(msg store.Message) error {
 	return errors.Join(b.t.del(blobsB, msg.Blob[:]), b.t.put(releasedB, msg.Blob[:], nil))
 }
 
-func (b bodies) Released(n int) ([]store.BlobID, error) {
-	return first(b.t, releasedB, nil, n, func(k []byte) (id store.BlobID, more bool) {
-		copy(id[:], k)
-		return id, true
-	}), nil
+func (b bodies) Released(after store.BlobID, n int) (ids []store.BlobID, err error) {
+	for k := range b.t.up(releasedB, nil, append(after[:], 0)) {
+		if len(ids) >= n {
+			break
+		}
+		ids = append(ids, toID[store.BlobID](k))
+	}
+	return ids, nil
 }
 
 func (b bodies) Forget(id store.BlobID) error { return b.t.del(releasedB, id[:]) }

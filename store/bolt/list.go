@@ -78,11 +78,12 @@ func (m messages) Unclaimed(a store.AddressKey, n int) ([]store.RcptKey, error) 
 	}), nil
 }
 
-func (m messages) Expired(t time.Time, n int) ([]store.RcptKey, error) {
-	limit := afterMs(t)
-	return first(m.t, expiryB, nil, n, func(k []byte) (store.RcptKey, bool) {
-		return toRcpt(tail(k, rcptLen)), bytes.Compare(k, limit) < 0
-	}), nil
+func (m messages) Expired(t time.Time, c store.Cursor, n int) ([]store.RcptKey, store.Cursor, error) {
+	l, err := m.t.from(expiryB, nil, c)
+	if err != nil {
+		return nil, "", err
+	}
+	return page(m.t, l.until(afterMs(t)), n, func(k, _ []byte) (store.RcptKey, error) { return toRcpt(tail(k, rcptLen)), nil })
 }
 
 // place is ^R: where a recipient stands in every list by metadata.

@@ -1,6 +1,7 @@
 package bolt
 
 import (
+	"bytes"
 	"errors"
 	"iter"
 
@@ -11,6 +12,19 @@ import (
 type list struct {
 	entries iter.Seq2[[]byte, []byte]
 	prefix  int // octets that all its keys share; what follows them is the position in a cursor
+}
+
+// until ends a list before a key.
+func (l list) until(limit []byte) list {
+	all := l.entries
+	l.entries = func(yield func(k, v []byte) bool) {
+		for k, v := range all {
+			if bytes.Compare(k, limit) >= 0 || !yield(k, v) {
+				return
+			}
+		}
+	}
+	return l
 }
 
 // page reads up to n rows of a list. Damaged rows are logged and passed over.

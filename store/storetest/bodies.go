@@ -50,7 +50,7 @@ func blobBody(b *bench) {
 	m.Refs, m.Blob = 2, id[store.BlobID](1)
 	b.create(m)
 	known := func(tx store.Tx) (bool, error) { return tx.Bodies().Known(m.Blob) }
-	released := func(tx store.Tx) ([]store.BlobID, error) { return tx.Bodies().Released(9) }
+	released := func(tx store.Tx) ([]store.BlobID, error) { return tx.Bodies().Released(store.BlobID{}, 9) }
 	b.unref(m.ID)
 	same(b, "known", read(b, known), true)
 	same(b, "released", len(read(b, released)), 0)
@@ -80,6 +80,10 @@ func releasedPortions(b *bench) {
 		b.create(m)
 		b.unref(m.ID)
 	}
-	got := read(b, func(tx store.Tx) ([]store.BlobID, error) { return tx.Bodies().Released(3) })
-	same(b, "portion", len(got), 3)
+	behind := func(after store.BlobID) []store.BlobID {
+		return read(b, func(tx store.Tx) ([]store.BlobID, error) { return tx.Bodies().Released(after, 3) })
+	}
+	same(b, "portion", behind(store.BlobID{}), []store.BlobID{id[store.BlobID](1), id[store.BlobID](2), id[store.BlobID](3)})
+	same(b, "the rest", behind(id[store.BlobID](3)), []store.BlobID{id[store.BlobID](4), id[store.BlobID](5)})
+	same(b, "behind the last", len(behind(id[store.BlobID](5))), 0)
 }

@@ -224,13 +224,25 @@ func expired(b *bench) {
 	opened := sealed(m, 4, "d@example.net", 20)
 	b.create(m, late, early, never, opened, relayed(m, 5, "e@example.net"))
 	due := func(t time.Time) []store.RcptKey {
-		return read(b, func(tx store.Tx) ([]store.RcptKey, error) { return tx.Messages().Expired(t, 10) })
+		return read(b, func(tx store.Tx) (all []store.RcptKey, err error) {
+			all, next, err := tx.Messages().Expired(t, "", 10)
+			same(b, "what follows", next, "")
+			return all, err
+		})
 	}
 	next := func(tx store.Tx) (time.Time, error) { return tx.Messages().NextExpiry() }
 	same(b, "expired just before", len(due(at(10).Add(-time.Millisecond))), 0)
 	same(b, "expired at the moment", due(at(10)), []store.RcptKey{early.Key})
 	same(b, "expired in the end", due(at(99)), []store.RcptKey{early.Key, opened.Key, late.Key})
 	same(b, "next expiry", read(b, next), at(10))
+	b.view(func(tx store.Tx) error {
+		page, c, err := tx.Messages().Expired(at(25), "", 1)
+		same(b, "first page", page, []store.RcptKey{early.Key})
+		page, c, moreErr := tx.Messages().Expired(at(25), c, 1)
+		same(b, "last page", page, []store.RcptKey{opened.Key})
+		same(b, "what follows it", c, "")
+		return errors.Join(err, moreErr)
+	})
 	b.change(early.Key, func(r *store.Recipient) { r.State = store.StateExpired })
 	b.change(opened.Key, func(r *store.Recipient) { r.State, r.Opened = store.StateOpened, at(5) })
 	b.change(late.Key, func(r *store.Recipient) { r.Expires = at(15) })

@@ -85,6 +85,29 @@ func (s *Sweeper) Pass(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
+// trouble is what failed in one part of a pass: the first few in full, the others counted.
+type trouble struct {
+	errs []error
+	more int
+}
+
+func (t *trouble) add(err error) {
+	const few = 10
+	if len(t.errs) == few {
+		t.more++
+		return
+	}
+	t.errs = append(t.errs, err)
+}
+
+// with joins it all and one last error, which may be nil.
+func (t *trouble) with(last error) error {
+	if t.more > 0 {
+		last = errors.Join(fmt.Errorf("and %d more", t.more), last)
+	}
+	return errors.Join(append(t.errs, last)...)
+}
+
 // sessions deletes those that have ended.
 func (s *Sweeper) sessions(ctx context.Context) (int, error) {
 	now := s.Now()
