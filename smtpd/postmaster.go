@@ -1,7 +1,6 @@
 package smtpd
 
 import (
-	"bytes"
 	"strings"
 	"sync"
 	"time"
@@ -18,24 +17,7 @@ const (
 	maxStrangerSize = 1 << 20
 )
 
-// barePostmaster is the one path that has no domain.
-const barePostmaster = "<postmaster>"
-
 var errLetters = store.Reply(450, [3]int{4, 7, 1}, "Too many letters to the postmaster, try again later")
-
-// amend gives <postmaster> the domain without which go-smtp does not take it for a path.
-func (s *Server) amend(line []byte) []byte {
-	const verb = "RCPT TO:"
-	if len(line) < len(verb) || !strings.EqualFold(string(line[:len(verb)]), verb) {
-		return line
-	}
-	path := bytes.TrimLeft(line[len(verb):], " \t")
-	n := len(barePostmaster)
-	if len(path) <= n || !strings.EqualFold(string(path[:n]), barePostmaster) || !strings.ContainsRune(" \t\r", rune(path[n])) {
-		return line
-	}
-	return []byte(verb + "<postmaster@" + store.DomainKey(s.cfg.Host) + ">" + string(path[n:]))
-}
 
 // isPostmaster reports whether an address is that of the postmaster of this host.
 func (s *Server) isPostmaster(a store.Address) bool {

@@ -217,7 +217,7 @@ func (s *session) recipient(tx *transaction, to string, opts *smtp.RcptOptions) 
 	if err != nil {
 		return store.Rcpt{}, err
 	}
-	r := store.Rcpt{Address: a, Notify: notifyOf(opts.Notify), ORcpt: orcptOf(opts)}
+	r := store.Rcpt{Address: a, Notify: notifyOf(opts.Notify), ORcpt: orcptOf(opts, s.conn.Command())}
 	postmaster := s.srv.isPostmaster(a)
 	switch {
 	case tx.env.Client.Class == store.ClientStranger && !postmaster:
@@ -246,14 +246,6 @@ func notifyOf(words []smtp.DSNNotify) (n store.Notify) {
 		}
 	}
 	return n
-}
-
-// orcptOf is ORCPT as "type;address", decoded.
-func orcptOf(opts *smtp.RcptOptions) string {
-	if opts.OriginalRecipient == "" {
-		return ""
-	}
-	return strings.ToLower(string(opts.OriginalRecipientType)) + ";" + opts.OriginalRecipient
 }
 
 func notPrintable(r rune) bool { return !unicode.IsPrint(r) }

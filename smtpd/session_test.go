@@ -365,3 +365,29 @@ func TestSubmissionDemandsAuth(t *testing.T) {
 	f.clear(2).ask("MAIL FROM:<a@x.example>", "530 5.7.0 Must issue a STARTTLS command first")
 	f.starttls(2).ask("MAIL FROM:<a@x.example>", "530 5.7.0 Authentication required")
 }
+
+// TestOriginalRecipientOfAnyType: the type of an ORCPT is any atom (RFC 3461 §4.2), such as those of mail systems that
+// were there before.
+func TestOriginalRecipientOfAnyType(t *testing.T) {
+	t.Parallel()
+	f := start(t)
+	for way, p := range ways(f) {
+		p.ask("MAIL FROM:<a@x.example>", "250")
+		p.ask("RCPT TO:<b@y.example> ORCPT=X400;/C+3DGB/S+3DBob+20B/ NOTIFY=FAILURE", "250")
+		p.ask("RCPT TO:<c@y.example> NOTIFY=NEVER orcpt=System;bob;ORCPT", "250")
+		p.ask("RCPT TO:<d@y.example> ORCPT=unknown;+2B", "250")
+		p.ask("RCPT TO:<e@y.example> ORCPT=utf-8;d\\x{E9}@y.example", "250")
+		for _, bad := range []string{"x400", ";x", "x400;", "x 400;a", "x.400;a", "x(400;a", "x400;a=b", "x400;a+2", "x400;a+0Ab", "x400;" + strings.Repeat("o", 500)} {
+			p.ask("RCPT TO:<b@y.example> ORCPT="+bad, "501 5.5.4")
+		}
+		p.message(letter)
+		got := f.b.messages()
+		var all []string
+		for _, r := range got[len(got)-1].env.Rcpts {
+			all = append(all, r.Address.Local+" "+r.ORcpt)
+		}
+		if want := "[b x400;/C=GB/S=Bob B/ c system;bob;ORCPT d unknown;+ e utf-8;d\u00e9@y.example]"; fmt.Sprint(all) != want {
+			t.Errorf("%s: %v, want %s", way, all, want)
+		}
+	}
+}

@@ -24,14 +24,16 @@ func TestOriginalRecipientIsEncodedAnew(t *testing.T) {
 			id := e.put(letter{from: "alice@example.org", utf8: tc.utf8, rcpts: []store.Rcpt{
 				{Address: addr("bob@ext.example"), ORcpt: `utf-8;ä\x{0D}@ext.example`},
 				{Address: addr("carol@ext.example"), ORcpt: `rfc822;a+b=c d@ext.example`},
+				{Address: addr("dave@ext.example"), ORcpt: `x400;/C=GB/S=Dave ORCPT=RFC822;/`},
+				{Address: addr("erin@ext.example")},
 			}})
 			e.start(route(s.listen(t)))
-			e.await("delivery", func() bool { return e.state(rcpt(id, 2)) == store.StateDelivered })
+			e.await("delivery", func() bool { return e.state(rcpt(id, 4)) == store.StateDelivered })
 			if strings.Contains(s.got()[0].from, "SMTPUTF8") != tc.utf8 {
 				t.Errorf("%q", s.got()[0].from)
 			}
 			got := strings.Join(s.got()[0].rcpts, "\n")
-			for _, want := range []string{tc.want, `ORCPT=RFC822;a+2Bb+3Dc+20d@ext.example`} {
+			for _, want := range []string{tc.want, `ORCPT=RFC822;a+2Bb+3Dc+20d@ext.example`, `ORCPT=X400;/C+3DGB/S+3DDave+20ORCPT+3DRFC822;/`, `<erin@ext.example>`} {
 				if !strings.Contains(got, want) {
 					t.Errorf("no %s in\n%s", want, got)
 				}

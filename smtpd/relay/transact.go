@@ -144,7 +144,9 @@ func (t *transaction) fault(s stage, err error) (a answer, ends bool) {
 // rcpts offers the recipients; false: none was taken.
 func (t *transaction) rcpts() bool {
 	for i, item := range t.p.items {
-		err := t.s.client.Rcpt(spelling(item.To.Address, t.utf8), rcptOptions(item, t.utf8))
+		opts, kind := rcptOptions(item, t.utf8)
+		t.s.wire.orcpt = kind
+		err := t.s.client.Rcpt(spelling(item.To.Address, t.utf8), opts)
 		if err == nil {
 			t.taken = append(t.taken, i)
 			continue
@@ -313,9 +315,10 @@ func spelling(a store.Address, utf8 bool) string {
 	return a.String()
 }
 
-// rcptOptions are the report options of a recipient, in a transaction with SMTPUTF8 or without.
-func rcptOptions(item store.QueueItem, utf8 bool) *smtp.RcptOptions {
-	opts := &smtp.RcptOptions{}
+// rcptOptions are the report options of a recipient, in a transaction with SMTPUTF8 or without. orcpt is the type of the
+// original recipient where the client knows it not: it stands there as one of mail, and the wire names it.
+func rcptOptions(item store.QueueItem, utf8 bool) (opts *smtp.RcptOptions, orcpt string) {
+	opts = &smtp.RcptOptions{}
 	for _, n := range []struct {
 		member store.Notify
 		word   smtp.DSNNotify
@@ -329,12 +332,15 @@ func rcptOptions(item store.QueueItem, utf8 bool) *smtp.RcptOptions {
 	}
 	kind, address, _ := strings.Cut(item.To.ORcpt, ";")
 	switch kind = strings.ToUpper(strings.TrimSpace(kind)); {
-	case kind == string(smtp.DSNAddressTypeRFC822) && printable(address):
-		opts.OriginalRecipientType, opts.OriginalRecipient = smtp.DSNAddressTypeRFC822, address
 	case kind == string(smtp.DSNAddressTypeUTF8):
 		opts.OriginalRecipientType, opts.OriginalRecipient = smtp.DSNAddressTypeUTF8, escaped(address, utf8)
+	case kind != "" && printable(address):
+		opts.OriginalRecipientType, opts.OriginalRecipient = smtp.DSNAddressTypeRFC822, address
+		if kind != string(smtp.DSNAddressTypeRFC822) {
+			orcpt = kind
+		}
 	}
-	return opts
+	return opts, orcpt
 }
 
 // escaped escapes what the library leaves as it is in an ORCPT of type utf-8 (RFC 6533 §3): a backslash, which would

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net"
 	"net/textproto"
+	"slices"
 	"time"
 )
 
@@ -31,6 +32,7 @@ type wire struct {
 	tidied []byte        // the same, tidied
 	given  int           // octets of it that were passed on
 	hello  bool          // EHLO was written last
+	orcpt  string        // type of the original recipient of the next RCPT, where it is none that the client knows
 	place  int           // octets of the reply line so far
 	worded bool          // its keyword is over, or it is a refusal
 }
@@ -45,19 +47,40 @@ func newWire(conn net.Conn, write time.Duration, greeting string) *wire {
 }
 
 func (w *wire) Write(p []byte) (int, error) {
+	n := len(p)
+	err := w.gather(w.typed(p))
+	if err != nil {
+		n = 0
+	}
+	return n, err
+}
+
+// typed names the type of an original recipient in RCPT (RFC 3461 §4.2), which the client wrote as one of mail.
+func (w *wire) typed(p []byte) []byte {
+	const written = " ORCPT=RFC822;"
+	at := bytes.LastIndex(p, []byte(written))
+	if w.orcpt == "" || at < 0 || !bytes.HasPrefix(p, []byte("RCPT TO:")) {
+		return p
+	}
+	kind := w.orcpt
+	w.orcpt = ""
+	return slices.Concat(p[:at], []byte(" ORCPT="+kind+";"), p[at+len(written):])
+}
+
+func (w *wire) gather(p []byte) error {
 	w.read, w.hello = 0, bytes.HasPrefix(p, []byte("EHLO "))
 	if len(w.out)+len(p) > wireBlock {
 		if err := w.flush(); err != nil {
-			return 0, err
+			return err
 		}
 	}
 	for rest := p; ; {
 		if len(rest) <= wireBlock {
 			w.out = append(w.out, rest...)
-			return len(p), nil
+			return nil
 		}
 		if err := w.block(rest[:wireBlock]); err != nil {
-			return 0, err
+			return err
 		}
 		rest = rest[wireBlock:]
 	}
