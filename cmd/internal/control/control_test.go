@@ -3,10 +3,10 @@ package control
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -76,7 +76,10 @@ func TestDialWithoutServer(t *testing.T) {
 	}
 }
 
-func TestSocketIsForItsOwnerOnly(t *testing.T) {
+// TestSocketIsNeverOpenToOthers: whatever the process may give to others, the socket has no right for them when it comes
+// into being; nothing changes its mode afterwards. The process's own mask is as before.
+func TestSocketIsNeverOpenToOthers(t *testing.T) {
+	defer syscall.Umask(syscall.Umask(0))
 	dir := t.TempDir()
 	l, err := Listen(dir)
 	if err != nil {
@@ -87,7 +90,10 @@ func TestSocketIsForItsOwnerOnly(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if mode := fmt.Sprintf("%o", info.Mode().Perm()); mode != "600" {
-		t.Fatalf("mode %s", mode)
+	if info.Mode().Perm()&0o077 != 0 {
+		t.Errorf("the socket has mode %v", info.Mode())
+	}
+	if mask := syscall.Umask(0); mask != 0 {
+		t.Errorf("the mask is %03o afterwards", mask)
 	}
 }

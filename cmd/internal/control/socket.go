@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -32,15 +33,19 @@ func Listen(dataDir string) (net.Listener, error) {
 	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, fmt.Errorf("control socket: %w", err)
 	}
-	l, err := net.Listen("unix", path)
+	l, err := listenAlone(path)
 	if err != nil {
 		return nil, fmt.Errorf("control socket: %w", err)
 	}
-	if err := os.Chmod(path, 0o600); err != nil {
-		l.Close()
-		return nil, fmt.Errorf("control socket: %w", err)
-	}
 	return l, nil
+}
+
+// listenAlone makes a socket that nobody but this user can open, from the moment when it is there: whoever connected
+// before a later change of its mode would stay connected. The mask holds for the whole process, but only for so long
+// and only to narrow what is made meanwhile.
+func listenAlone(path string) (net.Listener, error) {
+	defer syscall.Umask(syscall.Umask(0o077))
+	return net.Listen("unix", path)
 }
 
 func newSocketPath(dataDir string) (string, error) {
