@@ -105,6 +105,7 @@ func TestEveryPageLooksRightAndAxeFindsNothing(t *testing.T) {
 	g.signIn(joan)
 	g.visit("04-inbox", "/")
 	g.visit("04c-search", "/?q=bathroom")
+	g.settings()
 	g.afterwards(key)
 	g.elsewhere(b.Tab(t), first)
 }
@@ -200,6 +201,27 @@ func (g gallery) message(key store.RcptKey) {
 	g.look("06c-sent-message")
 	g.visit("06d-sent", "/sent")
 	g.visit("04b-inbox", "/")
+}
+
+// settings looks at what one can do with the own account.
+func (g gallery) settings() {
+	g.w.signIn(joan.String(), password)
+	g.visit("12-settings", "/settings")
+	g.visit("12c-record", "/settings/record")
+	g.visit("12b-change-password", "/settings/password")
+	g.tab.Fill("#old", "wrong")
+	g.tab.Fill("#pw", password)
+	g.tab.Press("main .btn")
+	g.look("12d-change-password-error")
+	g.visit("12e-change-reminder", "/settings/reminder")
+	g.tab.Press("main .btn")
+	g.look("12f-change-reminder-error")
+	g.tab.Go(g.w.server.URL + "/settings/password")
+	g.tab.Fill("#old", password)
+	g.tab.Fill("#pw", nextPassword)
+	g.tab.Fill("#pw2", nextPassword)
+	g.tab.Press("main .btn")
+	g.look("12g-settings-done")
 }
 
 // unruly is a message that strains a page: a subject of one endless word, names from right to left, a crowd of readers.

@@ -90,6 +90,13 @@ func pagesOfMessages(t *testing.T, w *world, pages map[string]string, first seal
 		"cover.open": linkOf(first), "welcome": "/w/" + token, "sent.empty": "/sent"} {
 		add(name, v.get(path))
 	}
+	for name, path := range map[string]string{"settings": "/settings", "settings.done": "/settings?done=password", "settings-password": "/settings/password",
+		"settings-reminder": "/settings/reminder", "settings-record": "/settings/record"} {
+		add(name, v.get(path))
+	}
+	add("settings-password.wrong", v.post("/settings/password", "old", "x", "password", "short", "password2", "x", "reminder", "short"))
+	add("settings-password.miss", v.post("/settings/password", "old", "x", "password", nextPassword, "password2", nextPassword))
+	add("settings-reminder.wrong", v.post("/settings/reminder", "reminder", strings.Repeat("r", 999)))
 	add("mail.gone", w.visitor().get(base+"/html"))
 	text := field{"text", "", "Thank you"}
 	add("reply.empty", v.upload(base+"/reply", field{"text", "", ""}))

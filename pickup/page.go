@@ -21,7 +21,7 @@ type page struct {
 	Languages []web.Language
 	Path      string // to come back to after a change of language; empty: the form is left out
 	User      string // address of who is signed in; empty: nobody
-	Here      string // entry of the navigation: inbox, sent, help
+	Here      string // entry of the navigation: inbox, sent, settings, help
 	Unread    int
 	Wrong     bool   // something entered was refused: the title says so
 	Paper     bool   // a page to print: no script, no forms

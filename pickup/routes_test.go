@@ -46,6 +46,8 @@ func (w *world) routes(t *testing.T) (v *visitor, list []route) {
 		{"/m/" + unopened.String(), seeOther, ok, nil}, {"/m/" + unopened.String() + "/html", no, no, web.MailPolicy()},
 		{"/sent", seeOther, ok, nil}, {sent, seeOther, ok, nil}, {sent + "/print", seeOther, ok, web.PrintPolicy()},
 		{sent + "/message.eml", seeOther, ok, web.FilePolicy()}, {sent + "/part/1", seeOther, ok, web.FilePolicy()},
+		{"/settings", seeOther, ok, nil}, {"/settings?done=password", seeOther, ok, nil}, {"/settings/password", seeOther, ok, nil},
+		{"/settings/reminder", seeOther, ok, nil}, {"/settings/record", seeOther, ok, nil}, {"/settings/record?after=%21", seeOther, http.StatusNotFound, nil},
 		{"/no/such/page", http.StatusNotFound, http.StatusNotFound, nil}, {"/m/x", seeOther, http.StatusNotFound, nil},
 	}
 }
@@ -156,7 +158,7 @@ func TestPagesFromOtherSitesChangeNothing(t *testing.T) {
 	w := newWorld(t)
 	v, _, key := w.account(joan)
 	before := w.fingerprint()
-	for _, path := range []string{"/sign-out", "/m/" + key.String() + "/open", "/m/" + key.String() + "/reply", "/sign-in"} {
+	for _, path := range []string{"/sign-out", "/m/" + key.String() + "/open", "/m/" + key.String() + "/reply", "/sign-in", "/settings", "/settings/password", "/settings/reminder"} {
 		r := v.request("POST", path, strings.NewReader("a=b"))
 		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 		r.Header.Set("Sec-Fetch-Site", "cross-site")

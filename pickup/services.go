@@ -18,6 +18,12 @@ type Accounts interface {
 	Welcome(ctx context.Context, token string) (account.WelcomeInfo, error)
 	ConfirmWelcome(ctx context.Context, who account.Signed, token string) error
 	DisownWelcome(ctx context.Context, token string) error
+	ChangePassword(context.Context, account.Signed, account.Change) (account.Signed, error)
+	ChangeReminder(context.Context, account.Signed, account.Change) error
+	Sessions(context.Context, account.Signed) ([]store.Session, error)
+	EndSession(context.Context, account.Signed, store.SessionID) error
+	EndOthers(context.Context, account.Signed) error
+	Record(context.Context, account.Signed, store.Cursor, int) ([]store.Event, store.Cursor, error)
 	Criteria(password string, about []string) []account.Criterion
 	OwnWords(about []string) []string
 	SetLanguage(ctx context.Context, who account.Signed, lang string) error

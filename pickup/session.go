@@ -121,7 +121,7 @@ func localTarget(to string) string {
 	if !ok {
 		return ""
 	}
-	for _, root := range []string{"/sent", "/m/", "/help", "/cookies", "/sign-in"} {
+	for _, root := range []string{"/sent", "/settings", "/m/", "/help", "/cookies", "/sign-in"} {
 		if clean == strings.TrimSuffix(root, "/") || strings.HasPrefix(clean, strings.TrimSuffix(root, "/")+"/") {
 			return clean
 		}

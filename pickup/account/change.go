@@ -216,11 +216,11 @@ func (s *Service) alter(ctx context.Context, who Signed, change func(store.Tx, s
 // ChangeReminder puts another reminder phrase in place of the one there is; an empty one is a choice (A3). The password
 // is typed again. ErrReminderHint, ErrReminderLong, ErrPassword, ErrNoSession, *BusyError.
 func (s *Service) ChangeReminder(ctx context.Context, who Signed, in Change) error {
-	sealed, err := s.sealReminder(who.Account.ID, cleanReminder(in.Reminder), in.Current)
-	if err != nil {
+	if err := s.prove(ctx, who, in.Current, in.Client); err != nil {
 		return err
 	}
-	if err := s.prove(ctx, who, in.Current, in.Client); err != nil {
+	sealed, err := s.sealReminder(who.Account.ID, cleanReminder(in.Reminder), in.Current)
+	if err != nil {
 		return err
 	}
 	e := store.Event{ID: store.NewEventID(s.now()), What: store.EventReminder, Account: who.Account.ID, Actor: actorSelf,
