@@ -61,7 +61,8 @@ type Account struct {
 	// RegisteredAt decides which links may confirm the account (KEYS K8 (a)).
 	RegisteredAt time.Time `json:"reg_at,omitzero"`
 	LastSignIn   time.Time `json:"last,omitzero"`
-	Muted        bool      `json:"muted,omitempty"` // stored key does not match its seed: no new grants (KEYS K7)
+	Disowned     time.Time `json:"disowned,omitzero"` // when the owner last said "it was not me"; older links register nobody
+	Muted        bool      `json:"muted,omitempty"`   // stored key does not match its seed: no new grants (KEYS K7)
 }
 
 // Current is the account's current key version.
@@ -133,6 +134,9 @@ type Token struct {
 	Used    time.Time `json:"used,omitzero"`
 	Browser string    `json:"browser,omitempty"`
 	Sealed  []byte    `json:"sealed,omitempty"`
+	// Key is the key version that PurposeVerify makes the account's own; Sealed is its reminder phrase (KEYS K9).
+	Key    *KeyVersion `json:"key,omitempty"`
+	Misses int         `json:"misses,omitempty"` // tries at what must be typed that failed, or are under way
 }
 
 // Keep bounds the live tokens of one purpose and owner.

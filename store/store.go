@@ -154,8 +154,12 @@ type Tokens interface {
 	// Peek reads a live token: ErrNotFound (also for another purpose), ErrUsed, ErrExpired. The row comes with the
 	// last two.
 	Peek(TokenID, Purpose, time.Time) (Token, error)
-	// Use is Peek, and marks the token used.
+	// Use is Peek, and marks the token used. What it answers still holds Sealed and Key; the spent row does not.
 	Use(TokenID, Purpose, time.Time) (Token, error)
+	// Set rewrites what a token holds: Sealed, Key and Misses. The rest stays as it is stored. ErrNotFound.
+	Set(Token) error
+	// List pages through all tokens by id, spent ones too.
+	List(Cursor, int) ([]Token, Cursor, error)
 	// Of lists the live tokens of a purpose and owner, oldest first.
 	Of(Purpose, string, time.Time) ([]Token, error)
 	// Delete drops a token, spent or not. One that is not there is no error.

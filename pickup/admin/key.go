@@ -138,6 +138,7 @@ func (s *Service) countKeys(ctx context.Context) (map[store.KeyID]int, error) {
 		account:   func(_ store.Tx, x store.Account) error { bookAccount(book, x); return nil },
 		admin:     func(_ store.Tx, x store.Administrator) error { book(x.Key.Box, x.TOTP); return nil },
 		session:   func(_ store.Tx, x store.Session) error { book(x.Sealed); return nil },
+		token:     func(_ store.Tx, x store.Token) error { bookToken(book, x); return nil },
 		setting:   func(_ store.Tx, _ string, v []byte) error { book(v); return nil },
 	})
 	return count, err
@@ -155,5 +156,12 @@ func bookAccount(book func(...[]byte), a store.Account) {
 	book(a.Reminder)
 	for _, k := range a.Keys {
 		book(k.Box, k.Chain)
+	}
+}
+
+func bookToken(book func(...[]byte), t store.Token) {
+	book(t.Sealed)
+	if t.Key != nil {
+		book(t.Key.Box)
 	}
 }

@@ -21,6 +21,7 @@ type vault struct {
 	message store.MessageID
 	account store.AccountID
 	session store.SessionID
+	token   store.TokenID
 	mac     seal.MACKey
 }
 
@@ -50,6 +51,9 @@ func (v *vault) fill(first uint32) {
 	own, err := k.GrantAccount(box.Public, v.message, seal.FileKey{1})
 	must(v.bed.T, err)
 	bob := store.Address{Local: "bob", Domain: "mail.example"}
+	pending, err := k.SealBox("Grey lantern 43", v.account, seal.NewSeed())
+	must(v.bed.T, err)
+	v.token = store.TokenID{5}
 	token := seal.NewSessionToken()
 	v.session = token.ID()
 	v.bed.Update(func(tx store.Tx) error {
@@ -58,6 +62,8 @@ func (v *vault) fill(first uint32) {
 				Keys: []store.KeyVersion{earlier, box}, Reminder: k.SealReminder(v.account, "lamp")}),
 			tx.Sessions().Put(store.Session{ID: v.session, Account: v.account, Kind: store.SessionFull, Created: now, Seen: now,
 				Idle: time.Hour, Ends: now.Add(time.Hour), Sealed: k.SealSession(token, v.session, v.account, store.SessionFull, current[:])}),
+			tx.Tokens().Put(store.Token{ID: v.token, Purpose: store.PurposeVerify, Owner: v.account.String(), Account: v.account, Created: now,
+				Ends: now.Add(time.Hour), Key: &pending, Sealed: k.SealReminder(v.account, "lantern")}, store.Keep{Max: 3}),
 			tx.Messages().Create(store.Message{ID: v.message, At: now, MsgID: k.SealMessageID(v.message, "<a@example.org>"), Refs: 1,
 				Grants: []store.Grant{k.GrantParent(seal.FileKey{2}, store.MessageID{3}, v.message, seal.FileKey{1}), k.GrantSender(link, v.message, seal.FileKey{1})}},
 				[]store.Recipient{{Key: key, Address: bob, Action: store.ActionSeal, State: store.StateNotified, Since: now, Expires: now.Add(time.Hour),
@@ -97,7 +103,10 @@ func (v *vault) sealed() map[string]store.KeyID {
 		note("box", a.Keys[1].Box)
 		note("session", ses.Sealed)
 		note("MAC key", mac)
-		return errors.Join(err1, err2, err3, err4, err5)
+		pending, err6 := tx.Tokens().Peek(v.token, store.PurposeVerify, time.Now())
+		note("pending reminder", pending.Sealed)
+		note("pending box", pending.Key.Box)
+		return errors.Join(err1, err2, err3, err4, err5, err6)
 	})
 	return all
 }
@@ -150,7 +159,14 @@ func (v *vault) reopen() {
 		if _, err := keys.OpenBox("Blue lantern 42", a.ID, a.Keys[1]); err != nil {
 			v.bed.T.Errorf("box: %v", err)
 		}
-		return errors.Join(err1, err2)
+		pending, err3 := tx.Tokens().Peek(v.token, store.PurposeVerify, time.Now())
+		if _, err := keys.OpenBox("Grey lantern 43", a.ID, *pending.Key); err != nil {
+			v.bed.T.Errorf("pending box: %v", err)
+		}
+		if text, err := keys.OpenReminder(a.ID, pending.Sealed); err != nil || text != "lantern" {
+			v.bed.T.Errorf("pending reminder: %v", err)
+		}
+		return errors.Join(err1, err2, err3)
 	})
 }
 

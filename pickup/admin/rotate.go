@@ -15,13 +15,16 @@ type walker struct {
 	account   func(store.Tx, store.Account) error
 	admin     func(store.Tx, store.Administrator) error
 	session   func(store.Tx, store.Session) error
+	token     func(store.Tx, store.Token) error
 	setting   func(tx store.Tx, name string, value []byte) error
 	update    bool // in transactions that may write
 }
 
 // walk visits every row in small transactions. A row that changes meanwhile is visited as it is then.
 func (s *Service) walk(ctx context.Context, w walker) error {
-	for _, pages := range []func(store.Tx, walker, store.Cursor) (store.Cursor, error){walkMessages, walkAccounts, walkAdministrators, walkSettings} {
+	for _, pages := range []func(store.Tx, walker, store.Cursor) (store.Cursor, error){
+		walkMessages, walkAccounts, walkAdministrators, walkTokens, walkSettings,
+	} {
 		for c := store.Cursor(""); ; {
 			var next store.Cursor
 			err := store.Retry(ctx, func() error {
@@ -122,6 +125,19 @@ func walkAdministrators(tx store.Tx, w walker, c store.Cursor) (store.Cursor, er
 	return next, nil
 }
 
+func walkTokens(tx store.Tx, w walker, c store.Cursor) (store.Cursor, error) {
+	tokens, next, err := tx.Tokens().List(c, walkSize)
+	if err != nil {
+		return "", err
+	}
+	for _, t := range tokens {
+		if err := w.token(tx, t); err != nil {
+			return "", err
+		}
+	}
+	return next, nil
+}
+
 func walkSettings(tx store.Tx, w walker, _ store.Cursor) (store.Cursor, error) {
 	names, err := tx.Settings().Names(seal.MACKeyPrefix)
 	if err != nil {
@@ -178,6 +194,13 @@ func (s *Service) rewrapAll(ctx context.Context) error {
 				return err
 			}
 			return tx.Sessions().Put(x)
+		},
+		token: func(tx store.Tx, t store.Token) error {
+			changed, err := s.Keys.RewrapToken(&t)
+			if err != nil || !changed {
+				return err
+			}
+			return tx.Tokens().Set(t)
 		},
 		setting: func(tx store.Tx, name string, value []byte) error {
 			out, changed, err := s.Keys.RewrapMACKey(name, value)

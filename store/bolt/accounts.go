@@ -31,7 +31,7 @@ func (a accounts) Create(acc store.Account) error {
 
 // write stores an account over its old record, if there is one. ErrExists when an address belongs to another account.
 func (a accounts) write(old *store.Account, acc store.Account) error {
-	cut(&acc.Created, &acc.RegisteredAt, &acc.LastSignIn)
+	cut(&acc.Created, &acc.RegisteredAt, &acc.LastSignIn, &acc.Disowned)
 	acc.Keys = slices.Clone(acc.Keys)
 	for i := range acc.Keys {
 		cut(&acc.Keys[i].Made)

@@ -22,6 +22,7 @@ func (k tokens) Put(tok store.Token, keep store.Keep) error {
 		return fmt.Errorf("put token: %w", store.ErrExists)
 	}
 	cut(&tok.Created, &tok.Ends, &tok.Used)
+	tok.Key = cutKey(tok.Key)
 	if err := errors.Join(checkText("purpose", tok.Purpose), checkText("owner", tok.Owner)); err != nil {
 		return fmt.Errorf("put token: %w", err)
 	}
@@ -122,7 +123,9 @@ func (k tokens) Use(id store.TokenID, p store.Purpose, at time.Time) (store.Toke
 	was := tokenEntries(tok)
 	tok.Used = at
 	cut(&tok.Used)
-	value, err := encode("token", tok)
+	spent := tok
+	spent.Sealed, spent.Key = nil, nil
+	value, err := encode("token", spent)
 	if err != nil {
 		return tok, err
 	}
@@ -130,6 +133,37 @@ func (k tokens) Use(id store.TokenID, p store.Purpose, at time.Time) (store.Toke
 		return tok, err
 	}
 	return tok, k.t.put(tokensB, id[:], value)
+}
+
+func (k tokens) Set(tok store.Token) error {
+	now, err := k.get(tok.ID)
+	if err != nil {
+		return err
+	}
+	now.Sealed, now.Key, now.Misses = tok.Sealed, cutKey(tok.Key), tok.Misses
+	value, err := encode("token", now)
+	if err != nil {
+		return err
+	}
+	return k.t.put(tokensB, tok.ID[:], value)
+}
+
+// cutKey is a key version with its time as records keep it.
+func cutKey(v *store.KeyVersion) *store.KeyVersion {
+	if v == nil {
+		return nil
+	}
+	short := *v
+	cut(&short.Made)
+	return &short
+}
+
+func (k tokens) List(c store.Cursor, n int) ([]store.Token, store.Cursor, error) {
+	l, err := k.t.from(tokensB, nil, c)
+	if err != nil {
+		return nil, "", err
+	}
+	return page(k.t, l, n, func(key, _ []byte) (store.Token, error) { return k.get(toID[store.TokenID](key)) })
 }
 
 func (k tokens) Of(p store.Purpose, owner string, at time.Time) ([]store.Token, error) {

@@ -116,9 +116,8 @@ func boxLayer(aid store.AccountID, kid store.KeyID) []string {
 	return []string{ctxBox, aid.String(), string(kid)}
 }
 
-// boxKey and boxContext are what a box opens with: Argon2id over the password, then a key of its own per version.
-func boxKey(p argon, password string, aid store.AccountID, kid store.KeyID) key {
-	a := p.key(password)
+// boxKey and boxContext are what a box opens with: a key of its own per version from the Argon2id over the password.
+func boxKey(a key, aid store.AccountID, kid store.KeyID) key {
 	return derive(a[:], ctxPassword, aid.String(), string(kid))
 }
 
@@ -129,20 +128,41 @@ func boxContext(p argon, aid store.AccountID, kid store.KeyID) []byte {
 // SealBox makes a current key version of an account from its seed: a new salt, one Argon2id, the box, the public key.
 // Made is left zero. ErrUnusablePassword.
 func (s *ServerKeys) SealBox(password string, aid store.AccountID, seed Seed) (store.KeyVersion, error) {
-	if err := CheckPassword(password); err != nil {
+	x, err := Stretch(password)
+	if err != nil {
 		return store.KeyVersion{}, err
 	}
+	return s.SealStretched(x, aid, seed), nil
+}
+
+// Stretched is a password after the Argon2id of a new box, for flows that do that work before they know whether there
+// is an account (KEYS K9). It is as secret as the password.
+type Stretched struct {
+	params argon
+	key    key
+}
+
+// Stretch runs Argon2id with a new salt: ErrUnusablePassword.
+func Stretch(password string) (Stretched, error) {
+	if err := CheckPassword(password); err != nil {
+		return Stretched{}, err
+	}
 	p := newArgon()
+	return Stretched{params: p, key: p.key(password)}, nil
+}
+
+// SealStretched is SealBox without the Argon2id. Each Stretched makes one box.
+func (s *ServerKeys) SealStretched(x Stretched, aid store.AccountID, seed Seed) store.KeyVersion {
 	pub := seed.Public()
 	kid := PublicKeyID(pub)
-	box := boxKey(p, password, aid, kid).seal(nil, boxContext(p, aid, kid), seed[:])
+	box := boxKey(x.key, aid, kid).seal(nil, boxContext(x.params, aid, kid), seed[:])
 	return store.KeyVersion{
 		ID:     kid,
 		Public: pub,
 		State:  store.KeyCurrent,
-		Params: p.String(),
+		Params: x.params.String(),
 		Box:    s.Seal(boxLayer(aid, kid), box),
-	}, nil
+	}
 }
 
 // ResealBox seals the seed of v anew with today's parameters; all else of v stays. ErrUnusablePassword.
@@ -173,7 +193,7 @@ func (s *ServerKeys) OpenBox(password string, aid store.AccountID, v store.KeyVe
 		s.DummyBox("")
 		return Seed{}, ErrPassword
 	}
-	b, err := boxKey(p, password, aid, v.ID).open(boxContext(p, aid, v.ID), box)
+	b, err := boxKey(p.key(password), aid, v.ID).open(boxContext(p, aid, v.ID), box)
 	if err != nil || len(b) != len(Seed{}) {
 		return Seed{}, ErrPassword
 	}

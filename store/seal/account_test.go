@@ -65,7 +65,7 @@ func weakBox(keys *ServerKeys, password string, aid store.AccountID, seed Seed) 
 	p.time, p.memory, p.threads = 1, 1024, 2
 	pub := seed.Public()
 	kid := PublicKeyID(pub)
-	box := boxKey(p, password, aid, kid).seal(nil, boxContext(p, aid, kid), seed[:])
+	box := boxKey(p.key(password), aid, kid).seal(nil, boxContext(p, aid, kid), seed[:])
 	return store.KeyVersion{ID: kid, Public: pub, State: store.KeyLocked, Params: p.String(), Box: keys.Seal(boxLayer(aid, kid), box)}
 }
 

@@ -73,6 +73,35 @@ func (s *ServerKeys) RewrapSession(x *store.Session) (bool, error) {
 	return w.changed, nil
 }
 
+// RewrapToken does so for what a token holds: the key version and the reminder phrase of a change that waits to be
+// activated.
+func (s *ServerKeys) RewrapToken(t *store.Token) (bool, error) {
+	w := rewrapper{keys: s}
+	sealed := w.value(tokenLayer(*t), t.Sealed)
+	var box []byte
+	if t.Key != nil {
+		box = w.value(boxLayer(t.Account, t.Key.ID), t.Key.Box)
+	}
+	if w.err != nil {
+		return false, fmt.Errorf("re-wrap token %s: %w", t.ID, w.err)
+	}
+	t.Sealed = sealed
+	if t.Key != nil {
+		v := *t.Key
+		v.Box = box
+		t.Key = &v
+	}
+	return w.changed, nil
+}
+
+// tokenLayer is the context of what a token seals.
+func tokenLayer(t store.Token) []string {
+	if t.Purpose == store.PurposeVerify {
+		return reminderContext(t.Account)
+	}
+	return nil // nothing of another purpose is sealed; what is nevertheless does not open, which is reported
+}
+
 // RewrapMACKey does so for the value of the setting MACKeyPrefix+name.
 func (s *ServerKeys) RewrapMACKey(name string, sealed []byte) ([]byte, bool, error) {
 	out, changed, err := s.Rewrap(macKeyContext(name), sealed)

@@ -113,6 +113,9 @@ func (SessionToken) Format(f fmt.State, _ rune)   { hide(f) }
 func (SessionToken) GoString() string             { return redacted }
 func (SessionToken) LogValue() slog.Value         { return hidden() }
 func (SessionToken) MarshalText() ([]byte, error) { return []byte(redacted), nil }
+func (Stretched) Format(f fmt.State, _ rune)      { hide(f) }
+func (Stretched) LogValue() slog.Value            { return hidden() }
+func (Stretched) MarshalText() ([]byte, error)    { return []byte(redacted), nil }
 func (keyLine) Format(f fmt.State, _ rune)        { hide(f) }
 func (*Writer) Format(f fmt.State, _ rune)        { hide(f) }
 func (*Body) Format(f fmt.State, _ rune)          { hide(f) }

@@ -107,7 +107,7 @@ func symmetricVector(k key) keyVector {
 func passwordSample(typed string, t, m uint32, threads uint8) passwordVector {
 	p := argon{time: t, memory: m, threads: threads, salt: [saltLen]byte(count(3, saltLen))}
 	aid, kid := store.AccountID{7}, store.KeyID("0123456789abcdef")
-	a, k := p.key(typed), boxKey(p, typed, aid, kid)
+	a, k := p.key(typed), boxKey(p.key(typed), aid, kid)
 	return passwordVector{typed, p.String(), aid.String(), string(kid), hex.EncodeToString(a[:]), hex.EncodeToString(k[:])}
 }
 

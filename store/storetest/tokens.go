@@ -10,6 +10,9 @@ func tokenCases() []testCase {
 	return []testCase{
 		{"EveryFieldOfATokenSurvives", everyFieldOfToken},
 		{"TokensAreUsedOnce", tokenOnce},
+		{"SpentTokensHoldNothing", tokenSpent},
+		{"TokensAreRewritten", tokenSet},
+		{"TokensAreListed", tokenList},
 		{"TokensEnd", tokenEnds},
 		{"KeepLimitsLiveTokens", keepLimits},
 		{"KeepDropsTheOldest", keepDrops},
@@ -85,6 +88,68 @@ func tokenOnce(b *bench) {
 		return err
 	})
 	missing(b, store.ErrUsed, peek(1, store.PurposeReset, at(500)))
+}
+
+// pending is a token that holds what Use hands out.
+func pending(n byte) store.Token {
+	tok := token(n, store.PurposeVerify, bob)
+	tok.Sealed, tok.Key = []byte("phrase"), &store.KeyVersion{ID: "key", Box: []byte("box"), Made: at(1)}
+	return tok
+}
+
+func tokenSpent(b *bench) {
+	b.update(put(unbounded, pending(1)))
+	b.update(func(tx store.Tx) error {
+		tok, err := tx.Tokens().Use(id[store.TokenID](1), store.PurposeVerify, at(5))
+		if err == nil && (tok.Key == nil || string(tok.Key.Box) != "box" || string(tok.Sealed) != "phrase") {
+			b.Errorf("Use answers %+v", tok)
+		}
+		return err
+	})
+	_ = b.View(b.ctx(), func(tx store.Tx) error {
+		tok, err := tx.Tokens().Peek(id[store.TokenID](1), store.PurposeVerify, at(6))
+		if tok.Used.IsZero() || tok.Key != nil || tok.Sealed != nil {
+			b.Errorf("the spent row is %+v, %v", tok, err)
+		}
+		return nil
+	})
+}
+
+func tokenSet(b *bench) {
+	b.update(put(unbounded, pending(1)))
+	b.update(func(tx store.Tx) error {
+		tok := pending(1)
+		tok.Owner, tok.Ends = "eve@example.net", at(999) // stay as they are stored
+		tok.Sealed, tok.Key.Box, tok.Misses = []byte("anew"), []byte("box anew"), 3
+		return tx.Tokens().Set(tok)
+	})
+	want := pending(1)
+	want.Sealed, want.Key.Box, want.Misses = []byte("anew"), []byte("box anew"), 3
+	same(b, "token", read(b, peek(1, store.PurposeVerify, at(5))), want)
+	same(b, "live", live(b, store.PurposeVerify, bob, at(5)), []byte{1})
+	b.fails(store.ErrNotFound, func(tx store.Tx) error { return tx.Tokens().Set(pending(2)) })
+}
+
+func tokenList(b *bench) {
+	b.update(put(unbounded, token(3, store.PurposeReset, bob), token(1, store.PurposeTemp, bob), token(2, store.PurposeWelcome, "eve@example.net")))
+	b.update(func(tx store.Tx) error {
+		_, err := tx.Tokens().Use(id[store.TokenID](1), store.PurposeTemp, at(4))
+		return err
+	})
+	var found []byte
+	for c := store.Cursor(""); ; {
+		var next store.Cursor
+		for _, tok := range read(b, func(tx store.Tx) (page []store.Token, err error) {
+			page, next, err = tx.Tokens().List(c, 2)
+			return page, err
+		}) {
+			found = append(found, tok.ID[0])
+		}
+		if c = next; c == "" {
+			break
+		}
+	}
+	same(b, "listed", found, []byte{1, 2, 3})
 }
 
 func tokenEnds(b *bench) {
