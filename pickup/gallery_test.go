@@ -2,7 +2,6 @@ package pickup_test
 
 import (
 	"bytes"
-	"context"
 	"os"
 	"strings"
 	"testing"
@@ -282,22 +281,5 @@ func (g gallery) elsewhere(tab *browser.Tab, first seal.LinkSecret) {
 // welcomeToken reads the newest welcome mail that waits in the queue.
 func (w *world) welcomeToken() string {
 	w.t.Helper()
-	var items []store.QueueItem
-	must(w.t, w.store.View(context.Background(), func(tx store.Tx) (err error) {
-		items, _, err = tx.Queue().List("", "", 100)
-		return err
-	}))
-	for _, item := range items {
-		if item.Kind != store.KindWelcome {
-			continue
-		}
-		raw, _, err := w.outbox.Open(item)
-		must(w.t, err)
-		_, rest, found := bytes.Cut(raw, []byte("/w/"))
-		if found {
-			return string(rest[:37])
-		}
-	}
-	w.t.Fatal("no welcome mail waits")
-	return ""
+	return w.mailed(`/w/([0-9a-z]{37})`)
 }

@@ -143,4 +143,8 @@ func pagesOfEnds(w *world, add func(string, answer)) {
 	add("closed", guest.get(linkOf(closed)))
 	w.advance(2 * time.Hour)
 	add("ended", guest.get(linkOf(gone)))
+	disowned, _ := w.plant(ruth, letter{subject: "x", text: "x"})
+	w.visitor().register(disowned)
+	guest.post("/w/"+w.welcomeToken(), "answer", "not-me", "sure", "yes")
+	add("link.disowned", guest.get(linkOf(disowned)))
 }

@@ -37,7 +37,7 @@ func (s *Site) read(r *http.Request) (link, error) {
 // linkPage is link.html: what is wrong with a link, and the field to paste it into (KEYS K2).
 type linkPage struct {
 	page
-	Fault string // incomplete, damaged, unknown; empty: none
+	Fault string // incomplete, damaged, unknown, disowned; empty: none
 	Got   int    // characters that arrived
 	Whole int
 }
@@ -131,8 +131,17 @@ func (s *Site) arrive(w http.ResponseWriter, r *http.Request) (l link, who accou
 		return l, who, true, s.showOver(w, r, l, who)
 	case isSigned(who) && !account.Owns(who.Account, l.cover.To.Key()):
 		return l, who, true, s.showRefused(w, r, who, refusedPage{Link: l.path, To: l.cover.To.String()})
+	case !isSigned(who) && l.cover.Disowned:
+		return l, who, true, s.showDisowned(w, r, l)
 	}
 	return l, who, false, nil
+}
+
+// showDisowned tells the reader of a link that registers nobody any more how to get a password.
+func (s *Site) showDisowned(w http.ResponseWriter, r *http.Request, l link) error {
+	p := linkPage{page: s.page(r, account.Signed{}), Fault: "disowned", Whole: tokenLength}
+	p.Path = l.path
+	return s.show(w, r, http.StatusForbidden, "link", p)
 }
 
 // follow is the button of a link's page: it registers or signs in, opens the message, and leads to where it is read

@@ -56,6 +56,8 @@ func (s *Site) notRegistered(w http.ResponseWriter, r *http.Request, l link, p r
 		return s.showSignInError(w, r, s.linkSignIn(r, l), p.To)
 	case errors.Is(err, account.ErrUnknownLink):
 		return s.badLink(w, r, err)
+	case errors.Is(err, account.ErrLinkDisowned):
+		return s.showDisowned(w, r, l)
 	case errors.Is(err, account.ErrLinkOver):
 		return s.overMeanwhile(w, r, l)
 	default:

@@ -37,6 +37,7 @@ const password = "Marigold kettle on 7 stairs"
 var (
 	joan  = store.Address{Local: "joan.hartley", Domain: "mail.example"}
 	peter = store.Address{Local: "peter.osei", Domain: "mail.example"}
+	ruth  = store.Address{Local: "ruth.adeyemi", Domain: "mail.example"}
 	maria = mail.Mailbox{Name: "Maria Lindqvist", Address: store.Address{Local: "maria.lindqvist", Domain: "example.org"}}
 )
 
@@ -54,6 +55,7 @@ type world struct {
 	server   *httptest.Server
 	log      *safeBuffer
 	dir      string // all that is stored
+	recovery account.Recovery
 
 	mu      sync.Mutex
 	replies [][]byte
@@ -144,7 +146,8 @@ func (w *world) build(address string, zone *time.Location) {
 	must(t, err)
 	rec := message.NewRecorder(w.store, w.logger(), w.Now)
 	w.accounts = account.New(account.Config{Store: w.store, Keys: w.keys, Outbox: w.outbox, Mails: mails, Recorder: rec, SiteURL: address,
-		Organization: []string{"Example County Council"}, KeepLoggedIn: true, PerMinute: 1000, Cores: 4, Now: w.Now, Log: w.logger()})
+		Organization: []string{"Example County Council"}, KeepLoggedIn: true, Recovery: w.recovery, PerMinute: 1000, Cores: 4,
+		Later: func(job func(context.Context)) bool { job(context.Background()); return true }, Now: w.Now, Log: w.logger()})
 	w.messages = message.New(message.Config{Store: w.store, Keys: w.keys, Seeds: w.accounts, Outbox: w.outbox, Mails: mails, Sender: w,
 		Recorder: rec, Internal: func(d string) bool { return d == "example.org" }, Tags: []string{"secure"}, Now: w.Now, Log: w.logger()})
 }

@@ -33,6 +33,9 @@ const (
 	EventReminder    What = "account.reminder-changed"
 	EventSignedOff   What = "account.session-ended" // a session of it, from another one
 	EventMuted       What = "account.muted"         // its stored key is not its own (KEYS K7)
+	EventRecovery    What = "account.recovery-mailed"
+	EventChangeEnded What = "account.change-ended" // a new password was declined, or mistyped too often
+	EventEarlier     What = "account.earlier-password"
 	EventDisabled    What = "account.disabled"
 	EventEnabled     What = "account.enabled"
 	EventQueueRetry  What = "queue.retried"

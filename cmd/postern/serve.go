@@ -122,6 +122,7 @@ func (g *gateway) run(ctx context.Context, d doors, started func(*gateway)) erro
 	jobs.start("relay", g.runner.Run)
 	jobs.start("recorder", g.recorder.Run)
 	jobs.start("expiry", g.messages.Run)
+	jobs.start("account mails", g.later.Run)
 	jobs.start("smtp", func(ctx context.Context) error { return g.smtp.Run(ctx, d.smtp...) })
 	site := g.startSite(jobs, d.site)
 	if d.ops != nil {

@@ -57,6 +57,7 @@ type gateway struct {
 	hops     *hopBook
 	recorder *message.Recorder
 	accounts *account.Service
+	later    *account.Later
 	messages *message.Service
 	admin    *admin.Service
 	sweeper  *sweep.Sweeper
@@ -219,10 +220,11 @@ func (g *gateway) routes() ([]relay.Route, error) {
 
 func (g *gateway) buildServices(context.Context) error {
 	g.recorder = message.NewRecorder(g.db, g.log, time.Now)
+	g.later = account.NewLater()
 	g.accounts = account.New(account.Config{
 		Store: g.db, Keys: g.keys, Outbox: g.outbox, Mails: g.mails, Recorder: g.recorder, SiteURL: g.cfg.Pickup.URL,
 		Organization: []string{g.cfg.Organization.Name, g.cfg.Organization.ShortName},
-		KeepLoggedIn: g.cfg.Pickup.KeepLoggedIn, Now: time.Now, Log: g.log,
+		KeepLoggedIn: g.cfg.Pickup.KeepLoggedIn, Recovery: account.Recovery(g.cfg.Pickup.Recovery), Later: g.later.Do, Now: time.Now, Log: g.log,
 	})
 	g.messages = message.New(message.Config{
 		Store: g.db, Keys: g.keys, Seeds: g.accounts, Outbox: g.outbox, Mails: g.mails, Sender: roomy{g.intake, g.room}, Recorder: g.recorder,

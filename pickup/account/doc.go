@@ -11,6 +11,11 @@
 // after its arrival, whatever its cause (I9). Resume turns the cookie of a session back into the account and its seed,
 // which lives for that one request.
 //
+// Flow of a forgotten password (KEYS K9): Remind, Recover and AskChange do the same for every address, answer, and look
+// up only then, in a job of Later. What the mail carries leads to Reset, ChoosePassword or Activate, and all of these to
+// complete, the one place where a new password begins to count: it locks what the earlier one opened, unless that one's
+// seed is in hand, ends everything else, and opens a session. UseEarlier brings locked keys back.
+//
 // Standing: what an account made from one link may see is what links it opens; only a confirmed account gets grants for
 // messages as they are sealed. So somebody who was forwarded a link gains that one message and nothing that comes
 // later. Confirm is the one place where an account becomes confirmed.

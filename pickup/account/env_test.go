@@ -54,7 +54,8 @@ func newEnv(t *testing.T, change ...func(*account.Config)) *env {
 	e.config = account.Config{
 		Store: e.bed.Store, Keys: e.bed.Keys, Outbox: e.bed.Outbox, Mails: mails, Recorder: e.rec, SiteURL: "https://pickup.example.org/",
 		Organization: []string{"Example County Council"}, KeepLoggedIn: true, PerMinute: 1000, Cores: 4, Now: time.Now,
-		Log: e.bed.Logger(),
+		Later: func(job func(context.Context)) bool { job(context.Background()); return true },
+		Log:   e.bed.Logger(),
 	}
 	for _, f := range change {
 		f(&e.config)

@@ -29,7 +29,7 @@ type Registration struct {
 // Register makes the account of the address that a link was sent to (KEYS K8 "password"), provisional for now, and
 // signs it in. A row that an owner disowned, or that was invited, gets a new key version instead.
 //
-// Errors: *CriteriaError, ErrReminderHint, ErrReminderLong, ErrUnknownLink, ErrLinkOver, ErrHasAccount, ErrSignIn (the
+// Errors: *CriteriaError, ErrReminderHint, ErrReminderLong, ErrUnknownLink, ErrLinkOver, ErrLinkDisowned, ErrHasAccount, ErrSignIn (the
 // account is disabled), *BusyError.
 func (s *Service) Register(ctx context.Context, in Registration) (Signed, error) {
 	arrived := s.Now()
@@ -108,6 +108,8 @@ func registrant(tx store.Tx, id store.LinkID) (store.Account, error) {
 		return a, ErrSignIn
 	case a.Registered:
 		return a, ErrHasAccount
+	case Disowned(a, r.Grants, id):
+		return a, ErrLinkDisowned
 	case a.ID.IsZero():
 		a.Address = r.Address
 	}

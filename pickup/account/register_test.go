@@ -101,7 +101,9 @@ func TestK8DisownedAccountIsTheOwnersAgain(t *testing.T) {
 			t.Errorf("the intruder signs in: %v, want ErrSignIn", err)
 		}
 		const owners = "Quiet harbour 77"
-		owner, err := e.Register(ctx, account.Registration{Secret: secret, Password: owners, Client: client})
+		time.Sleep(time.Minute)
+		newer, _ := e.sealed(bob)
+		owner, err := e.Register(ctx, account.Registration{Secret: newer, Password: owners, Client: client})
 		must(t, err)
 		a = e.bed.Account(owner.Account.ID)
 		if a.ID != intruder.Account.ID || len(a.Keys) != 2 || a.Keys[1].State != store.KeyCurrent || a.Standing != store.Provisional {

@@ -27,6 +27,8 @@ var (
 	ErrUnknownLink = errors.New("unknown or replaced link")
 	// ErrLinkOver: the link's message has ended or was closed as not meant for its recipient.
 	ErrLinkOver = errors.New("the link opens nothing any more")
+	// ErrLinkDisowned: the link is older than the last "it was not me" of its address.
+	ErrLinkDisowned = errors.New("the link was mailed before its address disowned an account")
 	// ErrNotYours: the link or token is of another account (C4).
 	ErrNotYours = errors.New("belongs to another account")
 )
@@ -53,6 +55,10 @@ type Signed struct {
 type Mails interface {
 	Welcome(notify.AccountMail) (store.OwnMail, error)
 	PasswordChanged(notify.AccountMail) (store.OwnMail, error)
+	PasswordReminder(notify.RecoveryMail) (store.OwnMail, error)
+	ActivatePassword(notify.RecoveryMail) (store.OwnMail, error)
+	TemporaryPassword(notify.RecoveryMail) (store.OwnMail, error)
+	ResetPassword(notify.RecoveryMail) (store.OwnMail, error)
 }
 
 // Recorder takes what may be lost and must not hold up a request: it never blocks.
@@ -72,9 +78,13 @@ type Config struct {
 	SiteURL      string   // pickup.url, without slash at its end; links are built from it (KEYS K15)
 	Organization []string // names that a password may not contain
 	KeepLoggedIn bool     // pickup.keep_logged_in (B11)
+	Recovery     Recovery // pickup.recovery; empty: RecoverActivate
 	PerMinute    int      // attempts of one client a minute; 0: 10 (KEYS K13)
 	Memory       int64    // for Argon2id at one time, in octets; 0: 1 GiB
 	Cores        int      // 0: those of the machine
+
+	// Later does a job after the answer that is under way; false: too many wait. Later.Do does.
+	Later func(job func(context.Context)) bool
 
 	Now func() time.Time
 	Log *slog.Logger
@@ -97,6 +107,9 @@ func New(c Config) *Service {
 	}
 	if c.Cores <= 0 {
 		c.Cores = runtime.GOMAXPROCS(0)
+	}
+	if c.Recovery == "" {
+		c.Recovery = RecoverActivate
 	}
 	c.SiteURL = strings.TrimRight(c.SiteURL, "/")
 	return &Service{

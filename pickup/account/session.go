@@ -22,46 +22,69 @@ const (
 
 // newSession makes a full session with a token of its own. It is not stored yet.
 func (s *Service) newSession(a store.Account, seed seal.Seed, c Client, keep bool) Signed {
-	token, now := seal.NewSessionToken(), s.now()
-	ses := store.Session{ID: token.ID(), Account: a.ID, Kind: store.SessionFull, Created: now, Seen: now,
-		Idle: idle, Ends: now.Add(life), Browser: label(c.Browser)}
+	token, ses := s.begin(a.ID, store.SessionFull, c)
 	if keep && s.KeepLoggedIn {
-		ses.Kept, ses.Idle, ses.Ends = true, keptIdle, now.Add(keptLife)
+		ses.Kept, ses.Idle, ses.Ends = true, keptIdle, ses.Created.Add(keptLife)
 	}
 	ses.Sealed = s.Keys.SealSession(token, ses.ID, a.ID, ses.Kind, seed[:])
 	return Signed{Account: a, Seed: seed, Session: ses, Token: token.String(), Known: s.Keys.BrowserMAC(a.ID, a.RegisteredAt)}
 }
 
+// begin draws the token of a session of a kind, which holds nothing yet.
+func (s *Service) begin(id store.AccountID, kind store.SessionKind, c Client) (seal.SessionToken, store.Session) {
+	token, now := seal.NewSessionToken(), s.now()
+	return token, store.Session{ID: token.ID(), Account: id, Kind: kind, Created: now, Seen: now, Idle: idle, Ends: now.Add(life),
+		Browser: label(c.Browser)}
+}
+
 // Resume finds out who sends a session cookie. ErrNoSession: nobody, or somebody whose session or account has ended.
-// It changes nothing but the time of last use, beside the request (I4).
+// *MustChangeError: somebody who may do nothing but choose a password. It changes nothing but the time of last use,
+// beside the request (I4).
 func (s *Service) Resume(ctx context.Context, cookie string) (Signed, error) {
-	token, err := seal.ParseSessionToken(cookie)
-	if err != nil {
-		return Signed{}, ErrNoSession
-	}
-	var out Signed
-	err = s.Store.View(ctx, func(tx store.Tx) error {
-		out = Signed{}
-		if out.Session, err = tx.Sessions().Get(token.ID()); err != nil {
-			return err
-		}
-		out.Account, err = tx.Accounts().Get(out.Session.Account)
-		return err
-	})
+	token, out, err := s.session(ctx, cookie)
 	switch {
-	case errors.Is(err, store.ErrNotFound):
-		return Signed{}, ErrNoSession
 	case err != nil:
-		return Signed{}, fmt.Errorf("read session: %w", err)
+		return Signed{}, err
+	case out.Session.Kind == store.SessionChange:
+		return Signed{}, &MustChangeError{}
+	case out.Session.Kind != store.SessionFull:
+		return Signed{}, ErrNoSession
 	}
 	return s.open(token, out)
 }
 
-// open unseals the seed of a session that was found.
+// session reads the live session of a cookie and its account, of whatever kind it is: ErrNoSession.
+func (s *Service) session(ctx context.Context, cookie string) (token seal.SessionToken, out Signed, err error) {
+	if token, err = seal.ParseSessionToken(cookie); err != nil {
+		return token, out, ErrNoSession
+	}
+	err = s.Store.View(ctx, func(tx store.Tx) error {
+		out, err = live(tx, token.ID(), s.now())
+		return err
+	})
+	if err != nil && !errors.Is(err, ErrNoSession) {
+		err = fmt.Errorf("read session: %w", err)
+	}
+	return token, out, err
+}
+
+// live reads a session that may be used, and its account: ErrNoSession.
+func live(tx store.Tx, id store.SessionID, now time.Time) (out Signed, err error) {
+	out.Session, err = tx.Sessions().Get(id)
+	if err == nil {
+		out.Account, err = tx.Accounts().Get(out.Session.Account)
+	}
+	if errors.Is(err, store.ErrNotFound) || err == nil && (!usable(out.Account) || !now.Before(out.Session.Until())) {
+		return Signed{}, ErrNoSession
+	}
+	return out, err
+}
+
+// open unseals the seed of a full session that was found.
 func (s *Service) open(token seal.SessionToken, out Signed) (Signed, error) {
 	now, ses := s.now(), out.Session
 	key, ok := out.Account.Current()
-	if !ok || !usable(out.Account) || ses.Kind != store.SessionFull || !now.Before(ses.Until()) {
+	if !ok {
 		return Signed{}, ErrNoSession
 	}
 	p, err := s.Keys.OpenSession(token, ses.ID, ses.Account, ses.Kind, ses.Sealed)

@@ -30,7 +30,7 @@ type candidate struct {
 }
 
 // SignIn opens a session. ErrSignIn is the answer to every failure, at the next multiple of 500 ms after arrival;
-// *BusyError asks to wait. Every attempt that gets a slot costs exactly one Argon2id (KEYS K13).
+// *BusyError asks to wait; *MustChangeError is a sign-in with a temporary password. Every attempt that gets a slot costs exactly one Argon2id (KEYS K13).
 func (s *Service) SignIn(ctx context.Context, in Login) (Signed, error) {
 	arrived := s.Now()
 	out, err := s.signIn(ctx, in)
@@ -54,7 +54,7 @@ func (s *Service) signIn(ctx context.Context, in Login) (Signed, error) {
 	case errors.Is(err, seal.ErrKeyMismatch):
 		return Signed{}, s.mute(ctx, c.account.ID, err)
 	case errors.Is(err, seal.ErrPassword):
-		return Signed{}, s.refuse(ctx, in.Client, c.account, "password")
+		return Signed{}, s.signInTemporary(ctx, in, c)
 	case err != nil:
 		return Signed{}, err
 	case !usable(c.account): // flags are read after the password work
@@ -93,7 +93,7 @@ func (s *Service) lookUp(ctx context.Context, in Login) (c candidate, err error)
 	})
 	c.key, _ = c.account.Current()
 	if s.Keys.CheckBrowserMAC(c.account.ID, c.account.RegisteredAt, in.Client.Known) && !c.account.ID.IsZero() {
-		c.track.known, c.class = true, guest
+		c.track.series, c.class = byKnown, guest
 	}
 	return c, err
 }

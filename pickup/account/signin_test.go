@@ -154,6 +154,7 @@ func TestK13DisownedBrowserIsAStranger(t *testing.T) {
 		intruder := e.register(secret)
 		must(t, e.DisownWelcome(t.Context(), e.welcome()))
 		time.Sleep(time.Hour)
+		secret, _ = e.sealed(bob)
 		owner := e.register(secret)
 		time.Sleep(time.Hour)
 		in := login("bob@mail.example", wrong)

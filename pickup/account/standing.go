@@ -1,6 +1,7 @@
 package account
 
 import (
+	"slices"
 	"time"
 
 	"postern/store"
@@ -10,6 +11,17 @@ import (
 // was mailed there after the registration, so the link that made the account is no proof (KEYS K8 (a)).
 func ProvesAddress(a store.Account, link store.Grant) bool {
 	return a.Standing == store.Provisional && link.Made.After(a.RegisteredAt)
+}
+
+// Disowned reports whether a link was mailed before the owner of its address said that somebody else used one: it may
+// be the very link that somebody else has, so it registers nobody.
+func Disowned(a store.Account, grants []store.Grant, link store.LinkID) bool {
+	if a.Disowned.IsZero() || a.Registered {
+		return false
+	}
+	return !slices.ContainsFunc(grants, func(g store.Grant) bool {
+		return g.Kind == store.GrantLink && g.Link == link && g.Made.After(a.Disowned)
+	})
 }
 
 // Confirm makes an account confirmed, with the event that says how. An account that is confirmed already stays as it

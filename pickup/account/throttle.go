@@ -33,11 +33,34 @@ type throttle struct {
 	mu        sync.Mutex
 	clients   *lru[netip.Prefix, bucket]
 	tracks    *lru[trackKey, track]
+	mails     *lru[mailKey, mailed]
 }
 
 type trackKey struct {
 	address store.AddressKey
-	known   bool
+	series  series
+}
+
+// series are counted apart at one address.
+type series int
+
+const (
+	byStranger series = iota
+	byKnown           // a browser that signed in to the account before
+	bySession         // who is signed in and is asked for a password again
+)
+
+// mailKey is a kind of mail to an account.
+type mailKey struct {
+	account store.AccountID
+	kind    string
+}
+
+// mailed is what is left of an hour's mails, and when the last one was sent.
+type mailed struct {
+	left float64
+	at   time.Time
+	last time.Time
 }
 
 // bucket holds what a client has left of its minute.
@@ -61,6 +84,7 @@ func newThrottle(perMinute int) *throttle {
 		perMinute: float64(perMinute),
 		clients:   newLRU[netip.Prefix, bucket](maxTracked),
 		tracks:    newLRU[trackKey, track](maxTracked),
+		mails:     newLRU[mailKey, mailed](maxTracked),
 	}
 }
 
@@ -76,6 +100,22 @@ func (t *throttle) client(ip netip.Addr, now time.Time) error {
 	}
 	b.left--
 	return nil
+}
+
+// mail reports whether one more mail of a kind may go to an account now, and counts it. Anybody can ask for such mails,
+// so that they must not become a nuisance.
+func (t *throttle) mail(id store.AccountID, m mailing, now time.Time) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	b := t.mails.get(mailKey{id, m.kind}, func() mailed { return mailed{left: mailsAnHour, at: now} })
+	b.left = min(mailsAnHour, b.left+now.Sub(b.at).Hours()*mailsAnHour)
+	b.at = now
+	if b.left < 1 || !b.last.IsZero() && now.Sub(b.last) < m.gap {
+		return false
+	}
+	b.left--
+	b.last = now
+	return true
 }
 
 // address takes a place in the series of an address and says how long to wait for it.

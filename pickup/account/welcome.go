@@ -57,9 +57,10 @@ func (s *Service) ConfirmWelcome(ctx context.Context, who Signed, token string) 
 	})
 }
 
-// DisownWelcome is "it was not me": whoever made the account loses it. Sessions end, all key versions are locked, what
-// he set is dropped, and the row counts as unregistered, so that the address's owner registers from a link of his own
-// (KEYS K8). The caller has demanded a tick. ErrUnknownLink, store.ErrUsed, store.ErrExpired.
+// DisownWelcome is "it was not me": whoever made the account loses it. Sessions and whatever is pending end, all key
+// versions are locked, what he set is dropped, and the row counts as unregistered, so that the address's owner registers
+// from a link of his own (KEYS K8). Somebody else had a link that was mailed before: from now on none of those registers
+// anybody. The caller has demanded a tick. ErrUnknownLink, store.ErrUsed, store.ErrExpired.
 func (s *Service) DisownWelcome(ctx context.Context, token string) error {
 	secret, err := seal.ParseToken(seal.TokenWelcome, token)
 	if err != nil {
@@ -73,8 +74,11 @@ func (s *Service) DisownWelcome(ctx context.Context, token string) error {
 			a.Keys[i].State = store.KeyLocked
 		}
 		a.Registered, a.Standing = false, store.Provisional
-		a.Reminder, a.Aliases = nil, nil
+		a.Reminder, a.Aliases, a.Disowned = nil, nil, at
 		if err := tx.Accounts().Set(a); err != nil {
+			return err
+		}
+		if err := tx.Tokens().DeleteAll("", a.ID.String()); err != nil {
 			return err
 		}
 		if err := tx.Sessions().DeleteAll(a.ID, store.SessionID{}); err != nil {
@@ -110,7 +114,8 @@ func tokenError(doing string, err error) error {
 		return nil
 	case errors.Is(err, store.ErrNotFound):
 		return ErrUnknownLink
-	case errors.Is(err, store.ErrUsed), errors.Is(err, store.ErrExpired), errors.Is(err, ErrNotYours):
+	case errors.Is(err, store.ErrUsed), errors.Is(err, store.ErrExpired), errors.Is(err, ErrNotYours),
+		errors.Is(err, ErrSignIn), errors.Is(err, ErrNoSession):
 		return err
 	}
 	return fmt.Errorf("%s: %w", doing, err)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"postern/pickup/account"
 	"postern/store"
 	"postern/store/mail"
 	"postern/store/seal"
@@ -37,6 +38,7 @@ type Cover struct {
 	NoReply    bool
 	HasAccount bool // the address signs in instead of registering
 	Disabled   bool // its account is disabled
+	Disowned   bool // the link registers nobody: it is older than an "it was not me" of its address
 }
 
 // Live reports whether the link leads on to the message.
@@ -56,6 +58,7 @@ func (s *Service) Link(ctx context.Context, secret seal.LinkSecret) (Cover, erro
 		return Cover{}, err
 	}
 	c := l.cover(s.now())
+	c.Disowned = account.Disowned(l.account, l.rcpt.Grants, secret.LinkID())
 	if !c.Live() {
 		return c, nil
 	}

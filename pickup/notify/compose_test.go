@@ -120,7 +120,26 @@ func mails(t testing.TB, author mail.Mailbox) map[string]func(*Composer) (store.
 			return f(c, a)
 		}
 	}
+	recovery := func(f func(*Composer, RecoveryMail) (store.OwnMail, error), kind, secret string) func(*Composer) (store.OwnMail, error) {
+		return func(c *Composer) (store.OwnMail, error) {
+			r := RecoveryMail{AccountMail: testAccount(t), Until: sentAt.Add(24 * time.Hour), Secret: secret}
+			r.Browser = "Firefox on Windows"
+			if kind != "" {
+				r.Link = strings.Replace(testLink, "/p/", "/"+kind+"/", 1)
+			}
+			return f(c, r)
+		}
+	}
+	phrase := author.Name
+	if phrase == "Maria Lindqvist" {
+		phrase = "What stood on the windowsill"
+	}
 	return map[string]func(*Composer) (store.OwnMail, error){
+		"password-reminder":      recovery((*Composer).PasswordReminder, "", phrase),
+		"password-reminder-none": recovery((*Composer).PasswordReminder, "", ""),
+		"activate-password":      recovery((*Composer).ActivatePassword, "v", ""),
+		"reset-password":         recovery((*Composer).ResetPassword, "r", ""),
+		"temporary-password":     recovery((*Composer).TemporaryPassword, "", "wg4q-00x7-3zzm-9k1d"),
 		"notification":           notice(nil),
 		"notification-blind":     notice(func(n *Notice) { n.Blind = true }),
 		"notification-external":  notice(func(n *Notice) { n.External = true }),

@@ -113,7 +113,7 @@ const (
 
 	phraseDisownedSubject = "The password for %[1]s at %[2]s Secure Mail no longer works"
 	phraseDisowned        = "You told us that it was somebody else who chose a password for your address. That password no longer works, and whoever chose it has been signed out:"
-	phraseDisownedNext    = "Messages for you are still sealed. To read one, open the mail in which we told you of it and follow its link: the site then asks you to choose a password of your own."
+	phraseDisownedNext    = "Messages for you are still sealed. When the next one comes, follow the link in the mail in which we tell you of it: the site then asks you to choose a password of your own. Links from before today open their messages only after that. To read one sooner, ask its sender to send it again."
 	phraseDisownedLead    = "You did not tell us that?"
 	phraseDisownedOther   = "Then please tell the help desk named below."
 
@@ -121,6 +121,36 @@ const (
 	phraseFailed        = "An answer that you wrote on the site of %[1]s has not reached its reader:"
 	phraseFailedKept    = "It is still among your sent messages on the site, marked as not delivered."
 	phraseFailedNext    = "To read it again, type %[1]s into your browser and sign in. The help desk named below can tell you more."
+
+	phraseHintSubject  = "Your password reminder for %[1]s Secure Mail"
+	phraseHint         = "On the site where %[1]s keeps private messages for you, somebody asked for the password reminder of your address:"
+	phraseHintLead     = "Your reminder:"
+	phraseHintText     = `"%[1]s"`
+	phraseHintNone     = "You have chosen none."
+	phraseHintNextLead = "It does not help?"
+	phraseHintNext     = "Type %[1]s into your browser and choose Change your password there."
+	phraseHintNotAsked = "Then there is nothing to do: nothing has changed."
+	phraseNotAskedLead = "You did not ask for this?"
+
+	phraseActivateSubject = "Activate your new password for %[1]s Secure Mail"
+	phraseActivate        = "On the site where %[1]s keeps private messages for you, a new password was entered for your address:"
+	phraseActivateLink    = "It does not count yet. Until %[1]s, this page lets you activate it or throw it away:"
+	phraseActivateYes     = "Type the new password once more on that page and choose Activate. From then on it is the only one that works."
+	phraseActivateNo      = "Choose Decline on that page. If you do nothing, nothing changes either."
+	phraseActivatePrice   = "With a new password, the messages that you have now wait until you follow the link in the notification mail of each, or type your earlier password on the site. Nobody else can open them for you."
+
+	phraseResetSubject  = "A new password for %[1]s Secure Mail"
+	phraseReset         = "On the site where %[1]s keeps private messages for you, somebody asked for a new password for your address:"
+	phraseResetLink     = "Until %[1]s, this page lets you choose one. It works once:"
+	phraseResetPrice    = "With a new password, the messages that you have now wait until you follow the link in the notification mail of each, or type your earlier password on the site. If you still know your password, keep it."
+	phraseResetNotAsked = "Then there is nothing to do. Your password stays as it is as long as nobody uses that page, so keep this mail to yourself."
+
+	phraseTemporarySubject  = "A temporary password for %[1]s Secure Mail"
+	phraseTemporary         = "Type %[1]s into your browser and sign in with your email address and this temporary password. The site then asks you to choose a password of your own."
+	phraseTemporaryLabel    = "Temporary password"
+	phraseTemporaryUntil    = "Works until"
+	phraseTemporaryOnce     = "It ends when you have chosen a password of your own, or when you ask for another one. Until then your password works too."
+	phraseTemporaryNotAsked = "Then there is nothing to do. Your password stays as it is as long as nobody uses the temporary one, so keep this mail to yourself."
 
 	phraseNeverAsk      = "We never ask by mail for a password, for bank details or for a payment."
 	phraseAccountReason = "You get this mail because %[1]s is registered with %[2]s Secure Mail."
@@ -142,6 +172,10 @@ func Phrases() []string {
 		phraseWelcomeSubject, phraseWelcome, phraseWelcomeLink, phraseWasItYou, phraseWelcomeYes, phraseWasItOther,
 		phraseWelcomeNo, phraseWelcomeNothing, phraseWelcomeNoLink, phraseChangedSubject, phraseChanged, phraseChangedMine,
 		phraseChangedOther, phraseDisownedSubject, phraseDisowned, phraseDisownedNext, phraseDisownedLead, phraseDisownedOther,
+		phraseHintSubject, phraseHint, phraseHintLead, phraseHintText, phraseHintNone, phraseHintNextLead, phraseHintNext, phraseHintNotAsked, phraseNotAskedLead,
+		phraseActivateSubject, phraseActivate, phraseActivateLink, phraseActivateYes, phraseActivateNo, phraseActivatePrice,
+		phraseResetSubject, phraseReset, phraseResetLink, phraseResetPrice, phraseResetNotAsked,
+		phraseTemporarySubject, phraseTemporary, phraseTemporaryLabel, phraseTemporaryUntil, phraseTemporaryOnce, phraseTemporaryNotAsked,
 		phraseFailedSubject, phraseFailed, phraseFailedKept, phraseFailedNext, phraseNeverAsk, phraseAccountReason,
 	}
 	list = append(list, zones[:]...)
