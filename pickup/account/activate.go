@@ -43,8 +43,11 @@ func (s *Service) AskChange(ctx context.Context, in ChangeRequest) error {
 		t := s.newToken(a, secret.TokenID(seal.TokenActivate), store.PurposeVerify, in.Client)
 		key := s.Keys.SealStretched(stretched, a.ID, seed)
 		key.Made = t.Created
-		t.Key, t.Sealed = &key, s.sealReminder(a.ID, reminder)
-		m := tokenMail(a, t)
+		t.Key = &key
+		if reminder != "" {
+			t.Sealed = s.Keys.SealReminder(a.ID, reminder)
+		}
+		m := s.tokenMail(a, t)
 		m.Link = s.link(seal.TokenActivate, secret)
 		own, err := s.Mails.ActivatePassword(m)
 		return s.mailToken(ctx, t, atMostThree, own, err)
@@ -89,11 +92,11 @@ func (s *Service) Activate(ctx context.Context, token string, in NewPassword) (S
 	seed, err := s.openPending(ctx, in.Password, t)
 	switch {
 	case errors.Is(err, seal.ErrPassword):
-		return Signed{}, s.missed(ctx, t)
+		return Signed{}, s.mistyped(ctx, t)
 	case err != nil:
 		return Signed{}, err
 	}
-	return s.complete(ctx, completion{account: a, key: *t.Key, seed: seed, old: earlier(in.Here, a), reminder: t.Sealed, way: wayActivate,
+	return s.complete(ctx, completion{account: a, key: *t.Key, seed: seed, old: inHand(in.Here, a), reminder: t.Sealed, way: wayActivate,
 		client: in.Client, consume: s.using(t)})
 }
 
@@ -125,8 +128,8 @@ func (s *Service) openPending(ctx context.Context, password string, t store.Toke
 	return seed, nil
 }
 
-// missed answers a wrong password; the last one ends the pending change.
-func (s *Service) missed(ctx context.Context, t store.Token) error {
+// mistyped answers a wrong password; the last one ends the pending change.
+func (s *Service) mistyped(ctx context.Context, t store.Token) error {
 	if t.Misses >= maxMisses {
 		e := store.Event{ID: store.NewEventID(s.now()), What: store.EventChangeEnded, Account: t.Account, Actor: actorSelf, Facts: map[string]string{"by": "wrong passwords"}}
 		if err := s.endChange(ctx, t, e); err != nil && !errors.Is(err, store.ErrUsed) {

@@ -5,47 +5,39 @@ import (
 	"errors"
 	"fmt"
 
-	"postern/pickup/notify"
 	"postern/store"
-	"postern/store/outbox"
 	"postern/store/seal"
 )
 
-// completion is a new password on its way to being an account's only one (KEYS K9): by a change while signed in, or at
-// the end of any way back in.
+// completion is a new password at the end of any way back in (KEYS K9 "Forgotten").
 type completion struct {
 	account store.Account    // as it was read
 	key     store.KeyVersion // the new version
 	seed    seal.Seed        // of the new version
-	// old is the seed of the version before where it is in hand: that one is then chained, and all stays readable.
-	// nil: all older versions are locked.
+	// old is the seed of the version before where this very browser is signed in: that one is then chained, and all stays
+	// readable. nil: older versions are locked.
 	old      *seal.Seed
 	reminder []byte // sealed; nil: none
 	way      way
-	keep     bool // the new session is a kept one
 	client   Client
 	// consume takes, in the transaction, what led here: a token, a session.
 	consume func(store.Tx) error
 }
 
-// way is how a new password came about, in the words of the audit log.
+// way is how a new password came about, in the words of the audit log. Each went through a mail to the account's
+// address, which proves it (KEYS K8 (c)).
 type way string
 
 // The ways.
 const (
-	wayChange    way = "changed" // while signed in, with the password before
-	wayActivate  way = "activated"
+	wayActivate  way = "activation"
 	wayTemporary way = "temporary password"
 	wayLink      way = "reset link"
 )
 
-// proves reports whether a mail to the account's address was part of the way, which makes the account confirmed (KEYS K8
-// (c)).
-func (w way) proves() bool { return w != wayChange }
-
-// earlier is the seed of an account's current key where this very browser is signed in to it: knowing that, nobody
-// needs to lock what the earlier password opened.
-func earlier(here Signed, a store.Account) *seal.Seed {
+// inHand is the seed of an account's current key where this very browser is signed in to it: knowing that, nobody needs
+// to lock what the password before opened.
+func inHand(here Signed, a store.Account) *seal.Seed {
 	k, ok := a.Current()
 	if !ok || here.Account.ID != a.ID || here.Session.Kind != store.SessionFull || seal.PublicKeyID(here.Seed.Public()) != k.ID {
 		return nil
@@ -53,33 +45,40 @@ func earlier(here Signed, a store.Account) *seal.Seed {
 	return &here.Seed
 }
 
-// complete makes the new version current, chains or locks the older ones, ends all other sessions and everything
-// pending of the account, opens a full session and mails "password changed", in one transaction. ErrSignIn when the
+// complete makes the new version current, chains or locks the one before, confirms the account, ends all sessions and
+// everything pending of it, opens a full session and mails "password changed", in one transaction. ErrSignIn when the
 // account may not be used, ErrNoSession when its password was changed meanwhile, and the errors of consume.
 func (s *Service) complete(ctx context.Context, c completion) (Signed, error) {
 	chain, err := s.chainTo(c)
 	if err != nil {
 		return Signed{}, err
 	}
-	out := s.newSession(c.account, c.seed, c.client, c.keep)
-	mail, err := s.passwordChanged(ctx, c, out)
+	out := s.newSession(c.account, c.seed, c.client, false)
+	told, err := s.changed(ctx, out)
 	if err != nil {
 		return Signed{}, err
 	}
-	events := []store.Event{{ID: store.NewEventID(out.Session.Created), What: store.EventPassword, Account: c.account.ID, Actor: actorSelf,
-		Facts: map[string]string{"browser": out.Session.Browser, "by": string(c.way)}}, confirmation(out.Session.Created, c.account.ID, string(c.way))}
+	at := out.Session.Created
+	changed := store.Event{ID: store.NewEventID(at), What: store.EventPassword, Account: c.account.ID, Actor: actorSelf,
+		Facts: map[string]string{"browser": out.Session.Browser, "by": string(c.way)}}
+	confirmed := confirmation(at, c.account.ID, string(c.way))
 	err = store.Retry(ctx, func() error {
 		return s.Store.Update(ctx, func(tx store.Tx) error {
 			if err := c.consume(tx); err != nil {
 				return err
 			}
-			if out.Account, err = c.apply(tx, chain, events); err != nil {
+			a, err := c.row(tx)
+			if err != nil {
 				return err
 			}
-			if err := c.endOthers(tx); err != nil {
-				return err
+			a, provisional := succeed(a, c.key, chain), a.Standing != store.Confirmed
+			a.Standing, a.Reminder, a.Muted, a.LastSignIn = store.Confirmed, c.reminder, false, at
+			out.Account = a
+			if provisional {
+				err = tx.Audit().Add(confirmed)
 			}
-			return errors.Join(tx.Sessions().Put(out.Session), mail.Put(tx))
+			return errors.Join(err, tx.Accounts().Set(a), endPending(tx, a), tx.Tokens().DeleteAll(store.PurposeWelcome, a.ID.String()),
+				tx.Sessions().Put(out.Session), told.Put(tx), tx.Audit().Add(changed))
 		})
 	})
 	if errors.Is(err, ErrSignIn) {
@@ -88,6 +87,7 @@ func (s *Service) complete(ctx context.Context, c completion) (Signed, error) {
 	if err != nil {
 		return Signed{}, tokenError("set new password", err)
 	}
+	out.Account.Version++ // as Set left it
 	return out, nil
 }
 
@@ -99,27 +99,14 @@ func (s *Service) chainTo(c completion) ([]byte, error) {
 	}
 	chain, err := s.Keys.SealChain(c.key.Public, c.account.ID, c.key.ID, was.ID, *c.old)
 	if err != nil {
-		return nil, fmt.Errorf("keep the earlier key: %w", err)
+		return nil, fmt.Errorf("chain the old key: %w", err)
 	}
 	return chain, nil
 }
 
-func (s *Service) passwordChanged(ctx context.Context, c completion, in Signed) (outbox.Prepared, error) {
-	own, err := s.Mails.PasswordChanged(notify.AccountMail{ID: store.NewMessageID(in.Session.Created), To: c.account.Address,
-		At: in.Session.Created, Browser: in.Session.Browser, Lang: c.account.Language})
-	if err != nil {
-		return outbox.Prepared{}, fmt.Errorf("compose password changed: %w", err)
-	}
-	prepared, err := s.Outbox.Prepare(ctx, own)
-	if err != nil {
-		return outbox.Prepared{}, fmt.Errorf("seal password changed: %w", err)
-	}
-	return prepared, nil
-}
-
-// apply writes the account as it is from now on and returns it. The row is read again: a sign-in or a rotation may have
-// touched it since, and only its current key must still be the one that the new version follows.
-func (c completion) apply(tx store.Tx, chain []byte, events []store.Event) (store.Account, error) {
+// row reads the account again: a sign-in or a rotation may have touched it since, and only its current key must still be
+// the one that the new version follows.
+func (c completion) row(tx store.Tx) (store.Account, error) {
 	a, err := tx.Accounts().Get(c.account.ID)
 	if err != nil {
 		return a, err
@@ -132,47 +119,5 @@ func (c completion) apply(tx store.Tx, chain []byte, events []store.Event) (stor
 	case now.ID != was.ID:
 		return a, ErrNoSession
 	}
-	for i := range a.Keys {
-		v := &a.Keys[i]
-		switch {
-		case chain == nil:
-			v.State = store.KeyLocked // its own chain stays: who opens its successor later has it back
-		case v.State == store.KeyCurrent:
-			v.State, v.Chain, v.To = store.KeyChained, chain, c.key.ID
-		}
-	}
-	c.key.State = store.KeyCurrent
-	a.Keys, a.Reminder, a.Muted = append(a.Keys, c.key), c.reminder, false
-	if a.Standing == store.Confirmed || !c.way.proves() {
-		events = events[:1]
-	} else {
-		a.Standing = store.Confirmed
-	}
-	a.LastSignIn = events[0].At()
-	if err := tx.Accounts().Set(a); err != nil {
-		return a, err
-	}
-	a.Version++ // as Set left it
-	for _, e := range events {
-		if err := tx.Audit().Add(e); err != nil {
-			return a, err
-		}
-	}
 	return a, nil
-}
-
-// endOthers ends whatever else could still become a session of the account, or a password. The welcome mail's link stays
-// until the owner of the address was heard: else whoever registered with a forwarded link could take from him the way
-// to say "it was not me".
-func (c completion) endOthers(tx store.Tx) error {
-	purposes := []store.Purpose{store.PurposeReset, store.PurposeVerify, store.PurposeTemp, store.PurposeAlias}
-	if c.way.proves() {
-		purposes = append(purposes, store.PurposeWelcome)
-	}
-	for _, p := range purposes {
-		if err := tx.Tokens().DeleteAll(p, c.account.ID.String()); err != nil {
-			return err
-		}
-	}
-	return tx.Sessions().DeleteAll(c.account.ID, store.SessionID{})
 }

@@ -126,7 +126,7 @@ func (s *Service) noteRequest(ctx context.Context, a store.Account, c Client, m 
 // mailReminder mails the reminder phrase, or that there is none.
 func (s *Service) mailReminder(ctx context.Context, a store.Account, c Client) error {
 	now := s.now()
-	m := notify.RecoveryMail{AccountMail: notify.AccountMail{ID: store.NewMessageID(now), To: a.Address, At: now, Browser: label(c.Browser), Lang: a.Language}}
+	m := notify.RecoveryMail{AccountMail: s.accountMail(a, now, c.Browser)}
 	if len(a.Reminder) > 0 {
 		phrase, err := s.Keys.OpenReminder(a.ID, a.Reminder)
 		if err != nil {
@@ -148,9 +148,8 @@ func (s *Service) newToken(a store.Account, id store.TokenID, p store.Purpose, c
 }
 
 // tokenMail says what every mail with a token says.
-func tokenMail(a store.Account, t store.Token) notify.RecoveryMail {
-	return notify.RecoveryMail{Until: t.Ends,
-		AccountMail: notify.AccountMail{ID: store.NewMessageID(t.Created), To: a.Address, At: t.Created, Browser: t.Browser, Lang: a.Language}}
+func (s *Service) tokenMail(a store.Account, t store.Token) notify.RecoveryMail {
+	return notify.RecoveryMail{Until: t.Ends, AccountMail: s.accountMail(a, t.Created, t.Browser)}
 }
 
 // link is where the secret of a mail leads. It is built from pickup.url (KEYS K15).

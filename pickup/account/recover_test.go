@@ -21,8 +21,8 @@ func by(r account.Recovery) func(*account.Config) {
 	return func(c *account.Config) { c.Recovery = r }
 }
 
-// mails are the account mails that wait, oldest first.
-func (e *env) mails() (list []string) {
+// accountMails are the account mails that wait, oldest first.
+func (e *env) accountMails() (list []string) {
 	e.t.Helper()
 	items := slices.DeleteFunc(e.bed.Queue(), func(i store.QueueItem) bool { return i.Kind != store.KindAccount })
 	slices.SortFunc(items, func(a, b store.QueueItem) int { return a.Arrived.Compare(b.Arrived) })
@@ -34,10 +34,10 @@ func (e *env) mails() (list []string) {
 	return list
 }
 
-// mailed is the first group of an expression in the newest account mail that has one.
-func (e *env) mailed(expression string) string {
+// found is the first group of an expression in the newest account mail that has one.
+func (e *env) found(expression string) string {
 	e.t.Helper()
-	for _, m := range slices.Backward(e.mails()) {
+	for _, m := range slices.Backward(e.accountMails()) {
 		if found := regexp.MustCompile(expression).FindStringSubmatch(m); found != nil {
 			return found[1]
 		}
@@ -90,7 +90,7 @@ func TestK9ActivateNeedsMailAndPassword(t *testing.T) {
 		elsewhere, err := e.SignIn(ctx, login(bob.String(), password))
 		must(t, err)
 		e.askChange(fresh)
-		token := e.mailed(activation)
+		token := e.found(activation)
 		if info, err := e.ChangeLink(ctx, token); err != nil || info.Address != bob || info.Browser != client.Browser || !info.Ends.Equal(info.At.Add(24*time.Hour)) {
 			t.Errorf("the page tells %+v, %v", info, err)
 		}
@@ -123,7 +123,7 @@ func TestK9ActivateNeedsMailAndPassword(t *testing.T) {
 		if e.signsIn(password) || !e.signsIn(fresh) {
 			t.Error("after the activation the old password works, or the new one does not")
 		}
-		if !strings.Contains(e.mails()[len(e.mails())-1], "was changed") {
+		if !strings.Contains(e.accountMails()[len(e.accountMails())-1], "was changed") {
 			t.Error("no mail tells of the change")
 		}
 	})
@@ -135,7 +135,7 @@ func TestK9FiveMissesEndAPendingChange(t *testing.T) {
 		ctx := t.Context()
 		id, _ := e.quick(bob)
 		e.askChange(fresh)
-		token := e.mailed(activation)
+		token := e.found(activation)
 		time.Sleep(time.Minute)
 		for left := 4; left >= 0; left-- {
 			miss := new(account.MissError)
@@ -173,23 +173,23 @@ func TestK9AtMostThreePendingChanges(t *testing.T) {
 		e := newEnv(t)
 		id, _ := e.quick(bob)
 		e.askChange(fresh)
-		token := e.mailed(activation)
+		token := e.found(activation)
 		for range 3 {
 			time.Sleep(time.Second)
 			e.askChange("Somebody else's 8 horses")
 		}
-		if n := len(e.mails()); n != 3 {
+		if n := len(e.accountMails()); n != 3 {
 			t.Errorf("%d mails, want 3", n)
 		}
-		must(t, e.DeclineChange(t.Context(), e.mailed(activation)))
+		must(t, e.DeclineChange(t.Context(), e.found(activation)))
 		time.Sleep(time.Second)
 		e.askChange(fresh)
-		if n := len(e.mails()); n != 4 {
+		if n := len(e.accountMails()); n != 4 {
 			t.Errorf("%d mails after one was declined, want 4", n)
 		}
 		who, err := e.Activate(t.Context(), token, newPassword(fresh))
 		must(t, err)
-		if _, err := e.Activate(t.Context(), e.mailed(activation), newPassword(fresh)); !errors.Is(err, account.ErrUnknownLink) {
+		if _, err := e.Activate(t.Context(), e.found(activation), newPassword(fresh)); !errors.Is(err, account.ErrUnknownLink) {
 			t.Errorf("another pending change outlives the activation: %v", err)
 		}
 		if who.Account.ID != id {
@@ -205,15 +205,15 @@ func TestK9ResetLink(t *testing.T) {
 		ctx := t.Context()
 		id, _ := e.quick(bob)
 		must(t, e.Recover(ctx, "BOB@mail.example", client))
-		first := e.mailed(resetLink)
+		first := e.found(resetLink)
 		time.Sleep(time.Minute)
 		must(t, e.Recover(ctx, bob.String(), client))
-		if e.mailed(resetLink) != first {
+		if e.found(resetLink) != first {
 			t.Error("requests within two minutes are not one")
 		}
 		time.Sleep(time.Minute)
 		must(t, e.Recover(ctx, bob.String(), client))
-		second := e.mailed(resetLink)
+		second := e.found(resetLink)
 		if _, err := e.Reset(ctx, first, newPassword(fresh)); second == first || !errors.Is(err, account.ErrUnknownLink) {
 			t.Errorf("the older link: %v", err)
 		}
@@ -234,7 +234,7 @@ func TestK9ResetLink(t *testing.T) {
 		}
 		time.Sleep(time.Hour)
 		must(t, e.Recover(ctx, bob.String(), client))
-		late := e.mailed(resetLink)
+		late := e.found(resetLink)
 		time.Sleep(24 * time.Hour)
 		if _, err := e.Reset(ctx, late, newPassword(password)); !errors.Is(err, store.ErrExpired) {
 			t.Errorf("after a day: %v", err)
@@ -252,13 +252,13 @@ func TestK9TemporaryPassword(t *testing.T) {
 		ctx := t.Context()
 		id, _ := e.quick(bob)
 		must(t, e.Recover(ctx, bob.String(), client))
-		pass := e.mailed(temporary)
+		pass := e.found(temporary)
 		time.Sleep(3 * time.Minute)
 		must(t, e.Recover(ctx, bob.String(), client))
 		if e.signsIn(pass) {
 			t.Error("the older temporary password still works")
 		}
-		pass = e.mailed(temporary)
+		pass = e.found(temporary)
 		if !e.signsIn(password) {
 			t.Error("the old password stopped working before the new one was chosen")
 		}
@@ -312,7 +312,7 @@ func TestK7EarlierPasswords(t *testing.T) {
 			must(t, e.Recover(ctx, bob.String(), client))
 			in := newPassword(pass)
 			in.Here = here
-			who, err := e.Reset(ctx, e.mailed(resetLink), in)
+			who, err := e.Reset(ctx, e.found(resetLink), in)
 			must(t, err)
 			return who
 		}
@@ -323,12 +323,12 @@ func TestK7EarlierPasswords(t *testing.T) {
 		}
 		const third = "Copper 9 umbrellas in a row"
 		who = reset(third, account.Signed{})
-		if _, err := e.SeedOf(who, first); !errors.Is(err, account.ErrNoKey) || !account.Locked(who.Account) {
+		if _, err := e.SeedOf(who, first); !errors.Is(err, account.ErrNoKey) || !account.Locked(who.Account, first) {
 			t.Errorf("without a session the key was kept: %v", err)
 		}
 		use := func(now, then string) error {
 			time.Sleep(time.Minute)
-			return e.UseEarlier(ctx, who, account.Earlier{Password: now, Earlier: then, Client: client})
+			return e.UseEarlier(ctx, who, account.Earlier{Current: now, Earlier: then, Client: client})
 		}
 		if err := use(fresh, fresh); !errors.Is(err, account.ErrPassword) {
 			t.Errorf("today's password wrong: %v", err)
@@ -337,7 +337,7 @@ func TestK7EarlierPasswords(t *testing.T) {
 			t.Errorf("no earlier password: %v", err)
 		}
 		must(t, use(third, fresh))
-		if who, err = e.Resume(ctx, who.Token); err != nil || account.Locked(who.Account) {
+		if who, err = e.Resume(ctx, who.Token); err != nil || account.Locked(who.Account, first) {
 			t.Fatalf("a version is still locked: %v", err)
 		}
 		if seed, err := e.SeedOf(who, first); err != nil || seed != oldest {
@@ -387,10 +387,10 @@ func TestK9AskingTellsNothing(t *testing.T) {
 		for _, job := range jobs {
 			job(ctx)
 		}
-		if n := len(e.mails()); n != 3 {
+		if n := len(e.accountMails()); n != 3 {
 			t.Errorf("%d mails, want 3", n)
 		}
-		for _, m := range e.mails() {
+		for _, m := range e.accountMails() {
 			if !strings.Contains(m, "To: Bob@mail.example\r\n") {
 				t.Errorf("a mail goes elsewhere:\n%s", m)
 			}
@@ -424,14 +424,14 @@ func TestA02RemindersAreNoNuisance(t *testing.T) {
 				t.Errorf("request %d of a minute: %v", i+1, err)
 			}
 		}
-		if n := len(e.mails()); n != 1 {
+		if n := len(e.accountMails()); n != 1 {
 			t.Errorf("%d mails for requests in one minute, want 1", n)
 		}
 		for range 40 {
 			time.Sleep(2 * time.Minute)
 			must(t, e.Remind(ctx, bob.String(), client))
 		}
-		if n := len(e.mails()); n < 8 || n > 12 {
+		if n := len(e.accountMails()); n < 8 || n > 12 {
 			t.Errorf("%d mails in 80 minutes, want some 10", n)
 		}
 	})
@@ -446,7 +446,7 @@ func TestK8LinkFromBeforeTheDisowningRegistersNobody(t *testing.T) {
 		time.Sleep(time.Hour)
 		intruder := e.register(forwarded)
 		e.askChange(fresh)
-		pending := e.mailed(activation)
+		pending := e.found(activation)
 		must(t, e.DisownWelcome(ctx, e.welcome()))
 		if _, err := e.Activate(ctx, pending, newPassword(fresh)); !errors.Is(err, account.ErrUnknownLink) {
 			t.Errorf("what the intruder had begun goes on: %v", err)

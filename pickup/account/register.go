@@ -29,8 +29,8 @@ type Registration struct {
 // Register makes the account of the address that a link was sent to (KEYS K8 "password"), provisional for now, and
 // signs it in. A row that an owner disowned, or that was invited, gets a new key version instead.
 //
-// Errors: *CriteriaError, ErrReminderHint, ErrReminderLong, ErrUnknownLink, ErrLinkOver, ErrLinkDisowned, ErrHasAccount, ErrSignIn (the
-// account is disabled), *BusyError.
+// Errors: *CriteriaError, ErrReminderHint, ErrReminderLong, ErrUnknownLink, ErrLinkOver, ErrLinkDisowned,
+// ErrHasAccount, ErrSignIn (the account is disabled), *BusyError.
 func (s *Service) Register(ctx context.Context, in Registration) (Signed, error) {
 	arrived := s.Now()
 	if err := s.throttle.client(in.Client.IP, arrived); err != nil {

@@ -85,7 +85,7 @@ func (s *Service) using(t store.Token) func(store.Tx) error {
 func (s *Service) mailLink(ctx context.Context, a store.Account, c Client) error {
 	secret := seal.NewSecret()
 	t := s.newToken(a, secret.TokenID(seal.TokenReset), store.PurposeReset, c)
-	m := tokenMail(a, t)
+	m := s.tokenMail(a, t)
 	m.Link = s.link(seal.TokenReset, secret)
 	own, err := s.Mails.ResetPassword(m)
 	return s.mailToken(ctx, t, newest, own, err)

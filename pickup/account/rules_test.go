@@ -174,7 +174,7 @@ func TestK13PausesPerAddressDouble(t *testing.T) {
 			t.Fatalf("after the pause of %ds: %v, %v", s, wait, err)
 		}
 	}
-	if wait, err := th.address(trackKey{address: k.address, series: byKnown}, now); wait != 0 || err != nil {
+	if wait, err := th.address(trackKey{address: k.address, known: true}, now); wait != 0 || err != nil {
 		t.Errorf("a browser that signed in before waits %v, %v", wait, err)
 	}
 	th.success(k)

@@ -30,7 +30,8 @@ type candidate struct {
 }
 
 // SignIn opens a session. ErrSignIn is the answer to every failure, at the next multiple of 500 ms after arrival;
-// *BusyError asks to wait; *MustChangeError is a sign-in with a temporary password. Every attempt that gets a slot costs exactly one Argon2id (KEYS K13).
+// *BusyError asks to wait; *MustChangeError is a sign-in with a temporary password. Every attempt that gets a slot
+// costs exactly one Argon2id (KEYS K13).
 func (s *Service) SignIn(ctx context.Context, in Login) (Signed, error) {
 	arrived := s.Now()
 	out, err := s.signIn(ctx, in)
@@ -93,7 +94,7 @@ func (s *Service) lookUp(ctx context.Context, in Login) (c candidate, err error)
 	})
 	c.key, _ = c.account.Current()
 	if s.Keys.CheckBrowserMAC(c.account.ID, c.account.RegisteredAt, in.Client.Known) && !c.account.ID.IsZero() {
-		c.track.series, c.class = byKnown, guest
+		c.track.known, c.class = true, guest
 	}
 	return c, err
 }

@@ -95,33 +95,25 @@ func (s *Service) chosen(ctx context.Context, a store.Account, in NewPassword) (
 	if err := s.throttle.client(in.Client.IP, s.Now()); err != nil {
 		return completion{}, err
 	}
-	if err := s.check(in.Password, a.Address.String()); err != nil {
+	if err := s.check(in.Password, About(a)...); err != nil {
 		return completion{}, err
 	}
-	reminder := cleanReminder(in.Reminder)
-	if err := checkReminder(reminder, in.Password); err != nil {
+	reminder, err := s.sealReminder(a.ID, cleanReminder(in.Reminder), in.Password)
+	if err != nil {
 		return completion{}, err
 	}
 	seed, key, err := s.newKey(ctx, a.ID, in.Password)
 	if err != nil {
 		return completion{}, err
 	}
-	return completion{account: a, key: key, seed: seed, old: earlier(in.Here, a), reminder: s.sealReminder(a.ID, reminder), client: in.Client}, nil
-}
-
-// sealReminder is nil for an empty phrase.
-func (s *Service) sealReminder(id store.AccountID, phrase string) []byte {
-	if phrase == "" {
-		return nil
-	}
-	return s.Keys.SealReminder(id, phrase)
+	return completion{account: a, key: key, seed: seed, old: inHand(in.Here, a), reminder: reminder, client: in.Client}, nil
 }
 
 // mailTemporary mails a temporary password; a newer one kills the older (KEYS K9).
 func (s *Service) mailTemporary(ctx context.Context, a store.Account, c Client) error {
 	temporary := seal.NewTemporary()
 	t := s.newToken(a, temporary.Tag(a.ID.String()), store.PurposeTemp, c)
-	m := tokenMail(a, t)
+	m := s.tokenMail(a, t)
 	m.Secret = temporary.String()
 	own, err := s.Mails.TemporaryPassword(m)
 	return s.mailToken(ctx, t, newest, own, err)

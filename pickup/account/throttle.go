@@ -38,17 +38,8 @@ type throttle struct {
 
 type trackKey struct {
 	address store.AddressKey
-	series  series
+	known   bool
 }
-
-// series are counted apart at one address.
-type series int
-
-const (
-	byStranger series = iota
-	byKnown           // a browser that signed in to the account before
-	bySession         // who is signed in and is asked for a password again
-)
 
 // mailKey is a kind of mail to an account.
 type mailKey struct {
