@@ -8,8 +8,8 @@ import (
 	"postern/store"
 )
 
-// mails are the mails of our own that wait in the queue, oldest first.
-func (w *world) mails() (list []string) {
+// ownMails are the mails of our own that wait in the queue, oldest first.
+func (w *world) ownMails() (list []string) {
 	w.t.Helper()
 	var items []store.QueueItem
 	must(w.t, w.store.View(context.Background(), func(tx store.Tx) (err error) {
@@ -28,7 +28,7 @@ func (w *world) mails() (list []string) {
 // mailed is the first group of an expression in the newest mail that has one.
 func (w *world) mailed(expression string) string {
 	w.t.Helper()
-	for _, m := range slices.Backward(w.mails()) {
+	for _, m := range slices.Backward(w.ownMails()) {
 		if found := regexp.MustCompile(expression).FindStringSubmatch(m); found != nil {
 			return found[1]
 		}
