@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"maps"
 	"regexp"
+	"slices"
 	"strings"
 
 	"postern/store"
@@ -29,7 +30,7 @@ type attack struct {
 	todo   []guess
 
 	fileKeys map[string][]byte // by message
-	seeds    map[string]bool   // by key id
+	seeds    map[string][]byte // of accounts, by key id
 	sessions int
 	links    int
 	notices  int
@@ -50,24 +51,18 @@ type guess struct {
 
 func newAttack(l loot) *attack {
 	return &attack{loot: l, server: map[string][]byte{}, queue: map[string][]byte{}, tried: map[string]bool{},
-		fileKeys: map[string][]byte{}, seeds: map[string]bool{}}
+		fileKeys: map[string][]byte{}, seeds: map[string][]byte{}}
 }
 
 // run goes on until nothing new opens.
 func (a *attack) run() *attack {
-	a.openLayers()
-	for _, l := range a.layers {
-		a.guessAll(l.inner, false)
-	}
 	for _, k := range a.server {
 		a.guessAll(k, false)
 		for _, label := range []string{"check", "browser", "server", "link", "card", "key-id", "lookup"} {
 			a.guessAll(formatDerive(k, label), false)
 		}
 	}
-	for _, v := range a.values {
-		a.guessAll(v, true)
-	}
+	a.look(a.values)
 	for _, id := range a.ids() {
 		for _, octets := range [][]byte{id, []byte(store.EncodeB32(id))} {
 			a.tryFileKey(guess{octets: octets})
@@ -76,6 +71,21 @@ func (a *attack) run() *attack {
 		}
 	}
 	return a.spend()
+}
+
+// look takes the server layer off values, and notes as guesses what lies under it and the values themselves.
+func (a *attack) look(values [][]byte) {
+	known := len(a.layers)
+	a.openLayers(values)
+	for _, l := range a.layers[known:] {
+		a.guessAll(l.inner, false)
+		for _, v := range coded(l.inner) {
+			a.guessAll(v, false)
+		}
+	}
+	for _, v := range values {
+		a.guessAll(v, len(v) != 16 && len(v) != 20 && len(v) != 32)
+	}
 }
 
 // deep is run that tries every octet of the newest store's file besides.
@@ -89,7 +99,7 @@ func (a *attack) with(more func(*attack)) *attack {
 	b := newAttack(a.loot)
 	maps.Copy(b.server, a.server)
 	maps.Copy(b.queue, a.queue)
-	b.layers = a.layers
+	b.layers = slices.Clone(a.layers)
 	more(b)
 	return b.spend()
 }
@@ -138,11 +148,11 @@ func likely(part []byte) bool {
 	return zeros < 6 && letters < len(part)
 }
 
-// openLayers takes the server layer off all values.
-func (a *attack) openLayers() {
+// openLayers takes the server layer off values.
+func (a *attack) openLayers(values [][]byte) {
 	seen := map[string]bool{}
 	contexts := a.contexts()
-	for _, v := range a.values {
+	for _, v := range values {
 		if len(v) < 8 || a.server[string(v[:8])] == nil {
 			continue
 		}
@@ -297,8 +307,7 @@ func (a *attack) tryLink(g guess) {
 	lookup := store.EncodeB32(formatDerive(g.octets, "lookup", "p")[:16])
 	if a.lookups[lookup] {
 		a.links++
-	}
-	if g.cheap {
+	} else if g.cheap {
 		return
 	}
 	for _, l := range a.layers {
@@ -323,8 +332,8 @@ func (a *attack) tryKey(g guess) {
 		return
 	}
 	seed := seal.Seed(g.octets)
-	if kid := string(seal.PublicKeyID(seed.Public())); a.keyIDs[kid] && !a.seeds[kid] {
-		a.seeds[kid] = true
+	if kid := string(seal.PublicKeyID(seed.Public())); a.keyIDs[kid] && a.seeds[kid] == nil {
+		a.seeds[kid] = g.octets
 		a.useSeed(seed, kid)
 	}
 }

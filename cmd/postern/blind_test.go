@@ -41,6 +41,7 @@ func TestI3Blindness(t *testing.T) {
 	b.checkWaiting(waiting)
 	b.checkSecrets(everything)
 	b.checkFreed(waiting)
+	b.checkWeak(read, everything)
 	b.checkRetired(waiting, read, retired)
 }
 
@@ -282,7 +283,7 @@ func (b *blindRun) checkRetired(waiting, read, retired string) {
 		if len(a.layers) > 0 || a.gains() != "" {
 			b.t.Errorf("with the new keys an old copy shows %d server layers, and %s", len(a.layers), a.gains())
 		}
-		if a = a.with(func(a *attack) { a.takeKeys(b.t, waiting, "server.key").openLayers() }); len(a.layers) == 0 {
+		if a = a.with(func(a *attack) { a.takeKeys(b.t, waiting, "server.key").openLayers(a.values) }); len(a.layers) == 0 {
 			b.t.Error("with the old server key an old copy shows no server layer: the check proves nothing")
 		}
 	}

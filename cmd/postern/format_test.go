@@ -46,6 +46,19 @@ func formatBox(key, box []byte, ctx ...string) ([]byte, bool) {
 	return x, err == nil
 }
 
+// formatSeal is the other way round.
+func formatSeal(key, x []byte, ctx ...string) []byte {
+	block, err := aes.NewCipher(key)
+	if err != nil {
+		panic(err)
+	}
+	gcm, err := cipher.NewGCMWithRandomNonce(block)
+	if err != nil {
+		panic(err)
+	}
+	return gcm.Seal(nil, nil, x, formatC(ctx...))
+}
+
 func keyID(key []byte) string { return store.EncodeB32(formatDerive(key, "key-id")[:5]) }
 
 func openHPKE(seed seal.Seed, sealed, info []byte) ([]byte, error) {

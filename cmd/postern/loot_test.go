@@ -103,13 +103,27 @@ func (l *loot) sealedIn(text []byte, tails bool) [][]byte {
 	return values
 }
 
-// codedText is base64 as records hold it.
-var codedText = regexp.MustCompile(`[A-Za-z0-9+/]{20,}={0,2}`)
+// codedText is base64 as records hold it, or as cookies do; tokenLike is base32 as ids, links and key files are written.
+var (
+	codedText = regexp.MustCompile(`[A-Za-z0-9+/_-]{20,}`)
+	tokenLike = regexp.MustCompile(`[0-9a-hjkmnp-tv-z]{26,80}`)
+)
 
+// coded lists what is written as text: base64 as a whole, and each part of base32 that has a key's length, since tokens
+// have a version before and a check behind.
 func coded(text []byte) (values [][]byte) {
 	for _, m := range codedText.FindAll(text, -1) {
-		if v, err := base64.StdEncoding.DecodeString(string(m)); err == nil {
+		if v, err := base64.RawURLEncoding.DecodeString(strings.NewReplacer("+", "-", "/", "_").Replace(string(m))); err == nil {
 			values = append(values, v)
+		}
+	}
+	for _, m := range tokenLike.FindAll(text, -1) {
+		for _, n := range []int{26, 32, 52} { // 16, 20 and 32 octets
+			for i := 0; i+n <= len(m); i++ {
+				if v, err := store.DecodeB32(string(m[i : i+n])); err == nil {
+					values = append(values, v)
+				}
+			}
 		}
 	}
 	return values
