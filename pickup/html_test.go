@@ -103,6 +103,8 @@ func pagesOfMessages(t *testing.T, w *world, pages map[string]string, first seal
 	add("reply.large", v.upload(base+"/reply", text, field{"add", "a", strings.Repeat("x", 2<<20)}))
 	add("sign-in.writing", w.visitor().upload(base+"/reply", text))
 	add("sent-message", v.follow(v.upload(base+"/reply", text)))
+	w.refuse = store.Reply(451, [3]int{4, 7, 1}, "Reply not accepted now: too many from this account")
+	add("reply.many", v.upload(base+"/reply", text))
 	w.refuse = store.ErrFull
 	add("error.full", v.upload(base+"/reply", text))
 	w.refuse = nil

@@ -218,6 +218,8 @@ func (s *Site) notSent(w http.ResponseWriter, r *http.Request, u *upload, p repl
 		return s.answerSignedOut(w, r, u)
 	case errors.As(err, &refusal) && !refusal.Temporary():
 		p.Reason = refusal.Text
+	case errors.As(err, &refusal) && refusal.Status() == "4.7.1":
+		p.Reason, status = s.say(r, "You have sent many replies within a short time. Please wait an hour before you send the next."), http.StatusTooManyRequests
 	case errors.As(err, &refusal):
 		p.Reason, status = s.say(r, "It cannot be sent at the moment. Please try again later."), http.StatusServiceUnavailable
 	default:

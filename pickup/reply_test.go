@@ -86,6 +86,19 @@ func TestReplyKeepsTheTextWhenSomethingIsWrong(t *testing.T) {
 	}
 }
 
+// TestReplyOverTheLimitKeepsTheText: who writes too many replies reads when the next one may be sent, and loses nothing.
+func TestReplyOverTheLimitKeepsTheText(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	v, _, _ := w.account(joan)
+	path := w.opened(v, joan, letter{subject: "x", text: "x"}) + "/reply"
+	w.refuse = store.Reply(451, [3]int{4, 7, 1}, "Reply not accepted now: too many from this account")
+	a := v.upload(path, field{"text", "", "My text <stays>"})
+	if a.status != http.StatusTooManyRequests || !strings.Contains(a.body, "You have sent many replies") || !strings.Contains(a.body, "My text &lt;stays&gt;</textarea>") {
+		t.Errorf("%d\n%s", a.status, a.body)
+	}
+}
+
 func TestReplyRefusesOtherForms(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -163,7 +163,8 @@ func (g *gateway) buildIntake(context.Context) error {
 		Store: g.db, Policy: rules, Keys: g.keys, Ring: g.ring, Threads: g.macs.threads, Outbox: g.outbox,
 		Notices: notices{g.mails, g.cfg.Pickup.URL}, Reports: g.reports(), Internal: g.cfg.Internal,
 		Host: g.cfg.Hostname, ExpireAfter: g.cfg.Pickup.ExpireAfter, GiveUp: g.cfg.Relay.GiveUp, ThreadMemory: g.cfg.Policy.ThreadMemory,
-		SealedHour: sealedPerHour, SealedDay: sealedPerDay, LogAddress: g.logAddress(), Log: g.log, Now: time.Now,
+		SealedHour: sealedPerHour, SealedDay: sealedPerDay, RepliesHour: repliesPerHour, RepliesDay: repliesPerDay,
+		LogAddress: g.logAddress(), Log: g.log, Now: time.Now,
 	})
 	return nil
 }
@@ -172,6 +173,12 @@ func (g *gateway) buildIntake(context.Context) error {
 const (
 	sealedPerHour = 500
 	sealedPerDay  = 5000
+)
+
+// How many replies an account may write on the site: more than a person does, less than a flood.
+const (
+	repliesPerHour = 60
+	repliesPerDay  = 300
 )
 
 func (g *gateway) buildRelay(context.Context) error {

@@ -196,7 +196,7 @@ func TestOwnMailKeepsItsNeedOfTLS(t *testing.T) {
 func TestSealedRecipientsPerHour(t *testing.T) {
 	t.Parallel()
 	g := newGate(t)
-	g.limits = newLimiter(3, 100)
+	g.limits = newLimiter(3, 100, errTooMany)
 	now := time.Now()
 	g.Now = func() time.Time { return now }
 	broken := tagged() + strings.Repeat("x\r\n", 20_000)

@@ -89,6 +89,8 @@ type Config struct {
 	ThreadMemory time.Duration
 	SealedHour   int // sealed recipients per author and hour (MAIL 9.1)
 	SealedDay    int
+	RepliesHour  int // replies from the site per account and hour
+	RepliesDay   int
 
 	LogAddress func(store.Address) string // spelling in the log (log.addresses)
 	Log        *slog.Logger
@@ -98,12 +100,16 @@ type Config struct {
 // Intake implements smtpd.Backend and message.Sender.
 type Intake struct {
 	Config
-	limits *limiter
+	limits  *limiter
+	replies *limiter
 }
 
 // New makes an Intake.
 func New(c Config) *Intake {
-	return &Intake{Config: c, limits: newLimiter(c.SealedHour, c.SealedDay)}
+	return &Intake{
+		Config: c, limits: newLimiter(c.SealedHour, c.SealedDay, errTooMany),
+		replies: newLimiter(c.RepliesHour, c.RepliesDay, errTooManyReplies),
+	}
 }
 
 // errNoUsers answers every log-on: there are none before the submission listener.
@@ -166,13 +172,16 @@ func readHeader(br *bufio.Reader) (mail.Header, []byte, error) {
 
 // take stores the message. Everything before it only read. What is not accepted does not count against its author.
 func (j *job) take(ctx context.Context, body io.Reader) error {
-	author, n := j.author, j.sealed()
-	if err := j.in.limits.reserve(author, n, j.in.Now()); err != nil {
+	limits, author, n := j.in.limits, j.author, j.sealed()
+	if j.isReply() {
+		limits, author, n = j.in.replies, store.AddressKey(j.env.Author.String()), 1
+	}
+	if err := limits.reserve(author, n, j.in.Now()); err != nil {
 		return err
 	}
 	err := j.keep(ctx, body)
 	if err != nil {
-		j.in.limits.give(author, n, j.in.Now())
+		limits.give(author, n, j.in.Now())
 		return err
 	}
 	j.logDecisions()

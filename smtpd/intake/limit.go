@@ -10,11 +10,15 @@ import (
 // maxAuthors bounds the memory of the limiter; when more authors than this are active, the oldest windows go first.
 const maxAuthors = 20000
 
-var errTooMany = store.Reply(451, [3]int{4, 7, 1}, "Secure message not accepted now: too many from this sender")
+var (
+	errTooMany        = store.Reply(451, [3]int{4, 7, 1}, "Secure message not accepted now: too many from this sender")
+	errTooManyReplies = store.Reply(451, [3]int{4, 7, 1}, "Reply not accepted now: too many from this account")
+)
 
-// limiter counts sealed recipients per author in windows of an hour and a day (MAIL 9.1).
+// limiter counts sealed recipients per author, or replies per account, in windows of an hour and a day (MAIL 9.1).
 type limiter struct {
 	hour, day int
+	refusal   *store.ReplyError
 	mu        sync.Mutex
 	authors   map[store.AddressKey]*usage
 }
@@ -24,11 +28,11 @@ type usage struct {
 	hour, day         int
 }
 
-func newLimiter(hour, day int) *limiter {
-	return &limiter{hour: hour, day: day, authors: map[store.AddressKey]*usage{}}
+func newLimiter(hour, day int, refusal *store.ReplyError) *limiter {
+	return &limiter{hour: hour, day: day, refusal: refusal, authors: map[store.AddressKey]*usage{}}
 }
 
-// reserve books n sealed recipients for an author, or says that it is too many now. A zero limit does not limit.
+// reserve books n for an author, or says that it is too many now. A zero limit does not limit.
 func (l *limiter) reserve(author store.AddressKey, n int, now time.Time) error {
 	if n == 0 || author == "" {
 		return nil
@@ -37,7 +41,7 @@ func (l *limiter) reserve(author store.AddressKey, n int, now time.Time) error {
 	defer l.mu.Unlock()
 	u := l.usage(author, now)
 	if over(u.hour, n, l.hour) || over(u.day, n, l.day) {
-		return errTooMany
+		return l.refusal
 	}
 	u.hour += n
 	u.day += n

@@ -10,7 +10,7 @@ import (
 )
 
 func TestLimitOfSealedRecipientsPerAuthor(t *testing.T) {
-	l := newLimiter(10, 15)
+	l := newLimiter(10, 15, errTooMany)
 	at := time.Date(2026, 3, 2, 10, 0, 0, 0, time.UTC)
 	steps := []struct {
 		after  time.Duration
@@ -42,7 +42,7 @@ func TestLimitOfSealedRecipientsPerAuthor(t *testing.T) {
 }
 
 func TestLimitForgetsOldAuthorsWhenFull(t *testing.T) {
-	l := newLimiter(1, 1)
+	l := newLimiter(1, 1, errTooMany)
 	at := time.Date(2026, 3, 2, 10, 0, 0, 0, time.UTC)
 	for i := range maxAuthors + 100 {
 		if err := l.reserve(store.AddressKey(fmt.Sprintf("u%d@example.org", i)), 1, at); err != nil {

@@ -120,3 +120,36 @@ func TestK12ReplyEndsWithWhatItAnswers(t *testing.T) {
 		})
 	}
 }
+
+// TestRepliesPerAccount: a stolen session does not become a way to flood the organisation. The account is what counts, not
+// the sender address, which all replies share; what was not taken does not count.
+func TestRepliesPerAccount(t *testing.T) {
+	t.Parallel()
+	r := newReplier(t)
+	r.replies = newLimiter(2, 3, errTooManyReplies)
+	now := time.Now()
+	r.Now = func() time.Time { return now }
+	want := func(step, words string) {
+		t.Helper()
+		_, err := r.reply(func() {})
+		if words == "" && err != nil {
+			t.Errorf("%s: %v", step, err)
+		} else if words != "" {
+			isReply(t, err, 451, words)
+		}
+	}
+	want("first", "")
+	want("second", "")
+	want("third within the hour", "too many from this account")
+	r.replies.give(store.AddressKey(r.account.ID.String()), 1, now)
+	want("in place of one that was not taken", "")
+	now = now.Add(61 * time.Minute)
+	r.bed.ChangeRcpt(r.share, func(s *store.Recipient) { s.Expires = now.Add(time.Hour) })
+	want("an hour later", "")
+	now = now.Add(61 * time.Minute)
+	r.bed.ChangeRcpt(r.share, func(s *store.Recipient) { s.Expires = now.Add(time.Hour) })
+	want("over the day's number", "too many from this account")
+	if n := len(r.sent()); n != 4 {
+		t.Errorf("%d replies were taken", n)
+	}
+}

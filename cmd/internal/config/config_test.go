@@ -206,6 +206,25 @@ func TestShowReadsBack(t *testing.T) {
 	}
 }
 
+// TestNoteOnAProxyThatIsNotTrusted: behind a proxy that is not named, throttles see one client.
+func TestNoteOnAProxyThatIsNotTrusted(t *testing.T) {
+	for site, noted := range map[string]bool{
+		`{listen: "127.0.0.1:8080", url: "https://mail.example.org"}`:                                       true,
+		`{listen: "10.0.0.7:8080", url: "https://mail.example.org"}`:                                        true,
+		`{listen: "127.0.0.1:8080", url: "https://mail.example.org", trusted_proxies: ["127.0.0.0/8"]}`:     false,
+		`{listen: "127.0.0.1:8080", url: "http://127.0.0.1:8080"}`:                                          false,
+		`{url: "https://mail.example.org", tls: {cert_file: "config_test.go", key_file: "config_test.go"}}`: false,
+	} {
+		c, problems := load(t, small+"\npickup: "+site)
+		if problems != nil {
+			t.Fatalf("%s: %v", site, problems)
+		}
+		if got := strings.Contains(c.InWords(), "pickup.trusted_proxies is empty"); got != noted {
+			t.Errorf("%s: noted %v", site, got)
+		}
+	}
+}
+
 func TestInWordsNamesRelayRules(t *testing.T) {
 	c, _ := load(t, small)
 	words := c.InWords()

@@ -96,8 +96,11 @@ func (c Config) Notes() (notes []string) {
 		notes = append(notes, fmt.Sprintf("pickup.url has %d characters; over %d the link no longer fits a line of 76, and some mail programs may break it", len(c.Pickup.URL), longestURL))
 	}
 	notes = append(notes, "without a bounce domain, bounces of notifications go to the sender of the message and do not change its state here")
-	if u, err := url.Parse(c.Pickup.URL); err == nil && u.Scheme == "https" && !c.Pickup.TLS.Set() {
+	if behindProxy(c.Pickup) {
 		notes = append(notes, "the site has no certificate of its own, so a proxy answers for it: keep /p/ and /w/ out of the proxy's access and error logs (docs/operations.md has the settings)")
+	}
+	if behindProxy(c.Pickup) && len(c.Pickup.TrustedProxies) == 0 {
+		notes = append(notes, "pickup.trusted_proxies is empty while a proxy answers for the site: all visitors look like one client, so that one who guesses passwords slows everybody's log-on down; name the proxy's address")
 	}
 	if !c.SMTP.TLS.Set() {
 		notes = append(notes, "smtp.tls has no certificate: mail servers cannot use STARTTLS towards this gateway")
@@ -115,4 +118,10 @@ func (c Config) Notes() (notes []string) {
 		notes = append(notes, "organization.postal_address is empty: some laws want it in mails")
 	}
 	return notes
+}
+
+// behindProxy reports whether a proxy must answer for the site: its address is https, and it has no certificate.
+func behindProxy(p Pickup) bool {
+	u, err := url.Parse(p.URL)
+	return err == nil && u.Scheme == "https" && !p.TLS.Set()
 }
