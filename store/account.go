@@ -44,13 +44,35 @@ type KeyVersion struct {
 	Made   time.Time `json:"made"`
 }
 
+// Class is which of the two kinds of people somebody is (B18).
+type Class string
+
+// The classes. A member belongs to the organisation and may send; a guest picks up what is sent.
+const (
+	ClassMember Class = "member"
+	ClassGuest  Class = "guest"
+)
+
+// AccountFilter selects accounts; zero fields do not select.
+type AccountFilter struct {
+	Status Status
+	Class  Class
+	// Search is the beginning of an address, of its domain, or of words of the name, in any case. Who is found by the
+	// address comes first.
+	Search string
+	// Recent lists whoever signed in last first, instead of by address. It does not go with Search.
+	Recent bool
+}
+
 // Account is a person who picks up mail. Rows are never deleted (B4).
 type Account struct {
 	ID         AccountID    `json:"-"`
 	Version    uint64       `json:"v"`
 	Address    Address      `json:"addr"`
+	Name       string       `json:"name,omitempty"`    // as an administrator wrote it
 	Aliases    []Address    `json:"aliases,omitempty"` // confirmed ones only
 	Status     Status       `json:"status"`
+	Before     Status       `json:"before,omitempty"` // of a disabled one: what enabling returns to
 	Standing   Standing     `json:"standing"`
 	Registered bool         `json:"registered"` // has a usable password; false again after "it was not me"
 	Member     bool         `json:"member,omitempty"`
@@ -63,6 +85,14 @@ type Account struct {
 	LastSignIn   time.Time `json:"last,omitzero"`
 	Disowned     time.Time `json:"disowned,omitzero"` // when the owner last said "it was not me"; older links register nobody
 	Muted        bool      `json:"muted,omitempty"`   // stored key does not match its seed: no new grants (KEYS K7)
+}
+
+// Class is member or guest.
+func (a Account) Class() Class {
+	if a.Member {
+		return ClassMember
+	}
+	return ClassGuest
 }
 
 // Current is the account's current key version.

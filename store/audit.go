@@ -1,6 +1,9 @@
 package store
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // What names an event in the audit log.
 type What string
@@ -36,6 +39,7 @@ const (
 	EventRecovery    What = "account.recovery-mailed"
 	EventChangeEnded What = "account.change-ended" // a new password was declined, or mistyped too often
 	EventEarlier     What = "account.earlier-password"
+	EventChanged     What = "account.changed" // by an administrator: name, class
 	EventDisabled    What = "account.disabled"
 	EventEnabled     What = "account.enabled"
 	EventQueueRetry  What = "queue.retried"
@@ -64,6 +68,31 @@ type Event struct {
 	Account AccountID         `json:"acct,omitzero"`
 	Actor   string            `json:"actor,omitempty"` // "recipient", "sender", "system", "socket", or an administrator
 	Facts   map[string]string `json:"facts,omitempty"`
+}
+
+// EventFilter selects events; zero fields do not select.
+type EventFilter struct {
+	Actor   string
+	What    What // one that ends with a dot stands for all that begin with it: "queue."
+	Account AccountID
+	From    time.Time // at or after
+	To      time.Time // before
+}
+
+// Matches reports whether an event is selected. The span is not looked at.
+func (f EventFilter) Matches(e Event) bool {
+	what := f.What == "" || e.What == f.What || strings.HasSuffix(string(f.What), ".") && strings.HasPrefix(string(e.What), string(f.What))
+	return what && (f.Actor == "" || e.Actor == f.Actor) && (f.Account.IsZero() || e.Account == f.Account)
+}
+
+// TallySealed counts recipients for whom mail was sealed. It is no event: a message has one for all of them.
+const TallySealed What = "message.sealed"
+
+// Tally is how often something happened within an hour.
+type Tally struct {
+	Hour time.Time
+	What What
+	N    int64
 }
 
 // At is when it happened.

@@ -250,6 +250,8 @@ type Filter struct {
 	Sender AddressKey
 	Rcpt   AddressKey
 	State  State
+	Action Action    // ActionRelay does not select: it is what most mail has
+	Rule   string    // name of the rule that decided
 	From   time.Time // accepted at or after
 	To     time.Time // accepted before
 }

@@ -75,8 +75,10 @@ type Messages interface {
 	// List pages through recipients by metadata, newest message first. A page may be short of n, even empty, while a
 	// cursor says that there is more: a filter that matches little is searched in portions.
 	List(Filter, Cursor, int) ([]Recipient, Cursor, error)
-	// CountState counts recipients in a state.
-	CountState(State) (int64, error)
+	// CountState counts recipients in a state; those whose share is sealed, where sealed says so.
+	CountState(s State, sealed bool) (int64, error)
+	// CountExpiring counts sealed live recipients whose Expires is at or before t, and stops at most.
+	CountExpiring(t time.Time, most int) (int, error)
 }
 
 // Bodies keeps inline bodies and counts who still needs a body.
@@ -114,10 +116,11 @@ type Accounts interface {
 	ByAddress(AddressKey) (Account, error)
 	// Set rewrites an account and raises its Version. ErrConflict unless Version is the stored one.
 	Set(Account) error
-	// List pages through accounts by address; StatusNone lists all.
-	List(Status, Cursor, int) ([]Account, Cursor, error)
-	// Count counts the accounts of a status; StatusNone counts all.
-	Count(Status) (int64, error)
+	// List pages through accounts, by address unless the filter says otherwise. A page may be short of n while a
+	// cursor says that there is more.
+	List(AccountFilter, Cursor, int) ([]Account, Cursor, error)
+	// Count counts the accounts of a status and class; empty ones count all.
+	Count(Status, Class) (int64, error)
 }
 
 // Administrators keeps the people of the console.
@@ -210,8 +213,12 @@ type Audit interface {
 	OfMessage(MessageID, Cursor, int) ([]Event, Cursor, error)
 	// OfAccount pages through the events of an account, newest first.
 	OfAccount(AccountID, Cursor, int) ([]Event, Cursor, error)
-	// List pages through events of a span, newest first; a zero time does not bound.
-	List(from, to time.Time, c Cursor, n int) ([]Event, Cursor, error)
+	// List pages through events, newest first. A page may be short of n, even empty, while a cursor says that there is
+	// more: a filter that matches little is searched in portions.
+	List(EventFilter, Cursor, int) ([]Event, Cursor, error)
+	// Tally counts what happened from a time on and before another, by the hour; oldest first. Beside events it counts
+	// TallySealed.
+	Tally(from, to time.Time) ([]Tally, error)
 }
 
 // Settings keeps small named values: sealed random keys, check values of server keys.

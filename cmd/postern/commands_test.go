@@ -156,6 +156,13 @@ func TestUserCommands(t *testing.T) {
 		if got := tr.must("user", "list", "disabled"); strings.Contains(got, "@") {
 			t.Errorf("disabled users:\n%s", got)
 		}
+		wantParts(t, tr.must("user", "change", "bob@ext.example", "--name", "Bob Baker"), "bob@ext.example is a guest.")
+		wantParts(t, tr.must("user", "list", "--search", "bak", "--class", "guest"), "bob@ext.example  active  guest", "Bob Baker")
+		tr.refused(exitFailure, []string{"user", "change", "bob@ext.example", "--class", "member"}, "no domain of the organisation")
+		wantParts(t, tr.must("audit", "list", "--actor", "socket", "--since", "1h"), "account.changed", "bob@ext.example", "name=changed")
+		wantParts(t, tr.must("audit", "export", "--user", "bob@ext.example", "--format", "json"), `"what":"account.changed"`, `"what":"account.registered"`)
+		tr.refused(exitSetup, []string{"audit", "list", "--since", "yesterday"}, "--since", "7d")
+		wantParts(t, tr.must("message", "list", "--to", "bob@ext.example", "--action", "seal"), "alice@example.org", "opened")
 		wantParts(t, tr.must("user", "show", "BOB@ext.example"), "bob@ext.example", "active", "Has a password", "true")
 		for _, verb := range []string{"show", "disable", "enable"} {
 			tr.refused(exitFailure, []string{"user", verb, "nobody@ext.example"}, "no user has the address nobody@ext.example")

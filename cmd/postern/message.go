@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -22,8 +23,48 @@ func messageCommand(c console) *cobra.Command {
 	}
 	show := *trace
 	show.Use, show.Short = "show ID", "Print a message's recipients, states and history"
-	cmd.AddCommand(trace, &show, recallCommand(load))
+	cmd.AddCommand(messageListCommand(load), trace, &show, recallCommand(load))
 	return cmd
+}
+
+func messageListCommand(load loader) *cobra.Command {
+	list := &cobra.Command{Use: "list", Short: "List messages by their metadata, newest first", Args: cobra.NoArgs}
+	var q admin.MessageQuery
+	list.Flags().StringVar(&q.From, "from", "", "address of the sender")
+	list.Flags().StringVar(&q.To, "to", "", "address of the recipient")
+	list.Flags().StringVar((*string)(&q.State), "state", "", "queued, delivered, notified, opened, failed, bounced, declined, recalled, expired or refused")
+	list.Flags().StringVar((*string)(&q.Action), "action", "", "seal or reject")
+	list.Flags().StringVar(&q.Rule, "rule", "", "name of the rule that decided")
+	since := list.Flags().String("since", "", sinceHelp)
+	most := list.Flags().Int("limit", 100, "how many at most")
+	list.RunE = func(cmd *cobra.Command, _ []string) (err error) {
+		if q.After, err = moment(*since, time.Now()); err != nil {
+			return usage(cmd, fmt.Errorf("--since: %w", err))
+		}
+		return load.call(cmd.Context(), func(c control.Caller) error { return messageList(cmd, c, q, *most) })
+	}
+	return list
+}
+
+func messageList(cmd *cobra.Command, c control.Caller, q admin.MessageQuery, most int) error {
+	w := table(cmd.OutOrStdout())
+	fmt.Fprintln(w, "ACCEPTED\tITEM\tFROM\tTO\tSIZE\tACTION\tRULE\tSTATE")
+	req := messageListRequest{Query: q}
+	for shown := 0; shown < most; {
+		var page admin.MessagePage
+		req.Query.Limit = most - shown
+		if err := c.Call(cmd.Context(), "message.list", req, &page); err != nil {
+			return err
+		}
+		for _, m := range page.Rows {
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%s\t%s\t%s\n", when(m.At), m.Item, m.From, m.To, m.Size, m.Action, m.Rule, m.State)
+		}
+		shown += len(page.Rows)
+		if req.Cursor = page.Next; req.Cursor == "" {
+			break
+		}
+	}
+	return w.Flush()
 }
 
 func recallCommand(load loader) *cobra.Command {

@@ -21,8 +21,21 @@ type (
 	}
 	traceRequest    struct{ Query string }
 	userListRequest struct {
-		Status store.Status
+		Query  admin.UserQuery
 		Cursor store.Cursor
+	}
+	messageListRequest struct {
+		Query  admin.MessageQuery
+		Cursor store.Cursor
+	}
+	auditListRequest struct {
+		Query  admin.AuditQuery
+		Cursor store.Cursor
+	}
+	overviewRequest struct{ Days int }
+	userEditRequest struct {
+		User string
+		Edit admin.UserEdit
 	}
 	userRequest struct {
 		Address string
@@ -59,13 +72,25 @@ func methods(s *admin.Service) control.Methods {
 			return s.MessageRecall(ctx, admin.Socket, r.Query)
 		}),
 		"user.list": control.Handle(func(ctx context.Context, r userListRequest) (admin.UserPage, error) {
-			return s.UserList(ctx, admin.Socket, r.Status, r.Cursor)
+			return s.UserList(ctx, admin.Socket, r.Query, r.Cursor)
 		}),
-		"user.show": control.Handle(func(ctx context.Context, r userRequest) (admin.UserRow, error) {
+		"user.show": control.Handle(func(ctx context.Context, r userRequest) (admin.UserView, error) {
 			return s.UserShow(ctx, admin.Socket, r.Address)
 		}),
 		"user.switch": control.Do(func(ctx context.Context, r userRequest) error {
 			return s.UserSwitch(ctx, admin.Socket, r.Address, r.Status)
+		}),
+		"user.change": control.Do(func(ctx context.Context, r userEditRequest) error {
+			return s.UserChange(ctx, admin.Socket, r.User, r.Edit)
+		}),
+		"message.list": control.Handle(func(ctx context.Context, r messageListRequest) (admin.MessagePage, error) {
+			return s.MessageList(ctx, admin.Socket, r.Query, r.Cursor)
+		}),
+		"audit.list": control.Handle(func(ctx context.Context, r auditListRequest) (admin.AuditPage, error) {
+			return s.AuditList(ctx, admin.Socket, r.Query, r.Cursor)
+		}),
+		"overview": control.Handle(func(ctx context.Context, r overviewRequest) (admin.Overview, error) {
+			return s.OverviewShow(ctx, admin.Socket, r.Days)
 		}),
 		"key.list": control.Handle(func(ctx context.Context, _ struct{}) ([]admin.KeyRow, error) {
 			return s.KeyList(ctx, admin.Socket)

@@ -12,22 +12,60 @@ import (
 )
 
 func userCommand(c console) *cobra.Command {
-	cmd := &cobra.Command{Use: "user", Short: "See users, disable and enable them; users are never deleted"}
+	cmd := &cobra.Command{Use: "user", Short: "See users, change, disable and enable them; users are never deleted"}
 	load := loader(configFlag(cmd, c))
-	list := &cobra.Command{
-		Use: "list [active|invited|disabled]", Short: "List users by address",
-		Args:      cobra.MatchAll(cobra.MaximumNArgs(1), cobra.OnlyValidArgs),
-		ValidArgs: []string{"active", "invited", "disabled"},
-		RunE:      func(cmd *cobra.Command, args []string) error { return userList(cmd, load, strings.Join(args, "")) },
-	}
 	show := &cobra.Command{
 		Use: "show ADDRESS", Short: "Tell of one user", Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error { return userShow(cmd, load, args[0]) },
 	}
-	cmd.AddCommand(list, show,
+	cmd.AddCommand(userListCommand(load), show, userChangeCommand(load),
 		userSwitch(load, "disable", "End a user's sessions and refuse secure mail to and log-on by that user", store.StatusDisabled),
 		userSwitch(load, "enable", "Give a disabled user access again, with all messages", store.StatusActive))
 	return cmd
+}
+
+func userListCommand(load loader) *cobra.Command {
+	list := &cobra.Command{
+		Use: "list [active|invited|disabled]", Short: "List users by address",
+		Args:      cobra.MatchAll(cobra.MaximumNArgs(1), cobra.OnlyValidArgs),
+		ValidArgs: []string{"active", "invited", "disabled"},
+	}
+	var q admin.UserQuery
+	list.Flags().StringVar(&q.Search, "search", "", "beginning of an address, a domain, or words of a name")
+	list.Flags().StringVar((*string)(&q.Class), "class", "", "member or guest")
+	list.Flags().BoolVar(&q.Recent, "recent", false, "by last sign-in, the latest first")
+	list.RunE = func(cmd *cobra.Command, args []string) error {
+		q.Status = store.Status(strings.Join(args, ""))
+		return userList(cmd, load, q)
+	}
+	return list
+}
+
+func userChangeCommand(load loader) *cobra.Command {
+	change := &cobra.Command{Use: "change ADDRESS", Short: "Change a user's name, and whether the user is a member or a guest", Args: cobra.ExactArgs(1)}
+	name := change.Flags().String("name", "", "name as lists show it")
+	class := change.Flags().String("class", "", "member or guest")
+	change.RunE = func(cmd *cobra.Command, args []string) error {
+		return load.call(cmd.Context(), func(c control.Caller) error {
+			var u admin.UserView
+			if err := c.Call(cmd.Context(), "user.show", userRequest{Address: args[0]}, &u); err != nil {
+				return err
+			}
+			edit := admin.UserEdit{Name: u.Name, Class: u.Class}
+			if cmd.Flags().Changed("name") {
+				edit.Name = *name
+			}
+			if *class != "" {
+				edit.Class = store.Class(*class)
+			}
+			if err := c.Call(cmd.Context(), "user.change", userEditRequest{args[0], edit}, nil); err != nil {
+				return err
+			}
+			_, err := fmt.Fprintf(cmd.OutOrStdout(), "%s is a %s.\n", args[0], edit.Class)
+			return err
+		})
+	}
+	return change
 }
 
 func userSwitch(load loader, verb, short string, to store.Status) *cobra.Command {
@@ -39,18 +77,18 @@ func userSwitch(load loader, verb, short string, to store.Status) *cobra.Command
 	}
 }
 
-func userList(cmd *cobra.Command, load loader, status string) error {
-	req := userListRequest{Status: store.Status(status)}
+func userList(cmd *cobra.Command, load loader, q admin.UserQuery) error {
+	req := userListRequest{Query: q}
 	return load.call(cmd.Context(), func(c control.Caller) error {
 		w := table(cmd.OutOrStdout())
-		fmt.Fprintln(w, "ADDRESS\tSTATUS\tSTANDING\tCREATED\tSIGNED IN")
+		fmt.Fprintln(w, "ADDRESS\tSTATUS\tCLASS\tSTANDING\tCREATED\tSIGNED IN\tNAME")
 		for {
 			var page admin.UserPage
 			if err := c.Call(cmd.Context(), "user.list", req, &page); err != nil {
 				return err
 			}
 			for _, u := range page.Rows {
-				fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", u.Address, u.Status, u.Standing, when(u.Created), when(u.SignedIn))
+				fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", u.Address, u.Status, u.Class, u.Standing, when(u.Created), when(u.SignedIn), u.Name)
 			}
 			if req.Cursor = page.Next; req.Cursor == "" {
 				return w.Flush()
@@ -61,13 +99,19 @@ func userList(cmd *cobra.Command, load loader, status string) error {
 
 func userShow(cmd *cobra.Command, load loader, address string) error {
 	return load.call(cmd.Context(), func(c control.Caller) error {
-		var u admin.UserRow
+		var u admin.UserView
 		if err := c.Call(cmd.Context(), "user.show", userRequest{Address: address}, &u); err != nil {
 			return err
 		}
 		w := table(cmd.OutOrStdout())
-		fmt.Fprintf(w, "Address\t%s\nAliases\t%s\nStatus\t%s\nStanding\t%s\nHas a password\t%t\nCreated\t%s\nSigned in\t%s\n",
-			u.Address, strings.Join(u.Aliases, ", "), u.Status, u.Standing, u.Password, when(u.Created), when(u.SignedIn))
+		fmt.Fprintf(w, "Address\t%s\nName\t%s\nAliases\t%s\nClass\t%s\nStatus\t%s\nStanding\t%s\nHas a password\t%t\nCreated\t%s\nSigned in\t%s\n",
+			u.Address, u.Name, strings.Join(u.Aliases, ", "), u.Class, u.Status, u.Standing, u.Password, when(u.Created), when(u.SignedIn))
+		if !u.Invited.IsZero() {
+			fmt.Fprintf(w, "Invitation ends\t%s\n", when(u.Invited))
+		}
+		for _, x := range u.Sessions {
+			fmt.Fprintf(w, "Signed in since\t%s, last seen %s, ends %s, %s\n", when(x.Since), when(x.Seen), when(x.Ends), x.Browser)
+		}
 		return w.Flush()
 	})
 }

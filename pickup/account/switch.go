@@ -9,30 +9,43 @@ import (
 // Disable ends an account's sessions and shuts it for sign-ins and secure mail, in one transaction (B6, KEYS K9). Keys
 // stay as they are. by names who did it.
 func (s *Service) Disable(ctx context.Context, by string, id store.AccountID) error {
-	return s.turn(ctx, by, id, store.StatusDisabled, store.EventDisabled)
+	return s.turn(ctx, store.Event{What: store.EventDisabled, Account: id, Actor: by})
 }
 
-// Enable undoes Disable: access, settings and all messages are back (B9).
+// Enable undoes Disable: access, settings and all messages are back (B9). Who was invited is invited still.
 func (s *Service) Enable(ctx context.Context, by string, id store.AccountID) error {
-	return s.turn(ctx, by, id, store.StatusActive, store.EventEnabled)
+	return s.turn(ctx, store.Event{What: store.EventEnabled, Account: id, Actor: by})
 }
 
-func (s *Service) turn(ctx context.Context, by string, id store.AccountID, to store.Status, what store.What) error {
-	event := store.Event{ID: store.NewEventID(s.Now()), What: what, Account: id, Actor: by}
+func (s *Service) turn(ctx context.Context, e store.Event) error {
+	e.ID = store.NewEventID(s.Now())
 	return s.Store.Update(ctx, func(tx store.Tx) error {
-		a, err := tx.Accounts().Get(id)
-		if err != nil || a.Status == to {
+		a, err := tx.Accounts().Get(e.Account)
+		off := e.What == store.EventDisabled
+		if err != nil || off == (a.Status == store.StatusDisabled) {
 			return err
 		}
-		a.Status = to
+		if off {
+			a.Before, a.Status = a.Status, store.StatusDisabled
+		} else {
+			a.Before, a.Status = "", before(a)
+		}
 		if err := tx.Accounts().Set(a); err != nil {
 			return err
 		}
-		if to == store.StatusDisabled {
-			if err := tx.Sessions().DeleteAll(id, store.SessionID{}); err != nil {
+		if off {
+			if err := tx.Sessions().DeleteAll(a.ID, store.SessionID{}); err != nil {
 				return err
 			}
 		}
-		return tx.Audit().Add(event)
+		return tx.Audit().Add(e)
 	})
+}
+
+// before is the status of a disabled account before that.
+func before(a store.Account) store.Status {
+	if a.Before == store.StatusInvited && !a.Registered {
+		return store.StatusInvited
+	}
+	return store.StatusActive
 }

@@ -45,3 +45,42 @@ func TestB6DisableEndsSessionsB9EnableBringsAccessBack(t *testing.T) {
 		}
 	})
 }
+
+// TestB9EnablingReturnsToWhatWas: an invited account that was disabled is invited again, not active by accident; one
+// that was enabled all along stays as it is.
+func TestB9EnablingReturnsToWhatWas(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		was        store.Status
+		registered bool
+		want       store.Status
+	}{
+		"invited":                    {store.StatusInvited, false, store.StatusInvited},
+		"active":                     {store.StatusActive, true, store.StatusActive},
+		"active without a password":  {store.StatusActive, false, store.StatusActive},
+		"invited, and has signed up": {store.StatusInvited, true, store.StatusActive},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			e := newEnv(t)
+			id := store.AccountID{1}
+			e.bed.Update(func(tx store.Tx) error {
+				return tx.Accounts().Create(store.Account{ID: id, Address: bob, Status: tt.was, Registered: tt.registered})
+			})
+			status := func() store.Status { return e.bed.Account(id).Status }
+			must(t, e.Enable(t.Context(), "ann", id))
+			if got := status(); got != tt.was {
+				t.Errorf("enabling an enabled one makes it %s", got)
+			}
+			must(t, e.Disable(t.Context(), "ann", id))
+			must(t, e.Disable(t.Context(), "ann", id))
+			if got := status(); got != store.StatusDisabled {
+				t.Errorf("disabled: %s", got)
+			}
+			must(t, e.Enable(t.Context(), "ann", id))
+			if got := status(); got != tt.want {
+				t.Errorf("enabled again: %s, want %s", got, tt.want)
+			}
+		})
+	}
+}

@@ -77,6 +77,9 @@ type Config struct {
 	LogOns   LogOns
 	Recorder account.Recorder
 
+	Internal func(domain string) bool // is it the organisation's
+	Zone     *time.Location           // in which days are counted; nil: UTC
+
 	ConsoleURL   string // admin.url, without slash at its end; set-up links are built from it
 	Organization string // names the console in authenticator apps
 

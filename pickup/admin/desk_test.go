@@ -62,7 +62,7 @@ func newDesk(t *testing.T) *desk {
 	d.logOns = account.New(account.Config{Store: d.bed.Store, Keys: d.bed.Keys, Recorder: d, Organization: []string{"Example County Council"},
 		PerMinute: 1000, Cores: 2, Now: d.Now, Log: d.bed.Logger()})
 	d.Service = admin.New(admin.Config{Store: d.bed.Store, Keys: d.bed.Keys, Threads: threads, Messages: d, Users: d, Runner: d, Explain: d,
-		LogOns: d.logOns, Recorder: d, ConsoleURL: "https://console.example.org/", Organization: "Example County Council", Log: d.bed.Logger(), Now: d.Now})
+		LogOns: d.logOns, Internal: func(domain string) bool { return domain == "example.org" }, Recorder: d, ConsoleURL: "https://console.example.org/", Organization: "Example County Council", Log: d.bed.Logger(), Now: d.Now})
 	return d
 }
 
@@ -151,7 +151,7 @@ func TestLongListsArePaged(t *testing.T) {
 	}
 	var users []string
 	for c, more := store.Cursor(""), true; more; more = c != "" {
-		p, err := d.UserList(t.Context(), admin.Socket, store.StatusActive, c)
+		p, err := d.UserList(t.Context(), admin.Socket, admin.UserQuery{Status: store.StatusActive}, c)
 		must(t, err)
 		for _, u := range p.Rows {
 			users = append(users, u.Address)

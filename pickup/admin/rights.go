@@ -44,12 +44,20 @@ var rights = map[Method][]Role{
 	"QueueRetry": {RoleAdmin},
 	"QueueDrop":  {RoleAdmin},
 
+	"OverviewShow": Roles(),
+
+	"AuditList":   {RoleAdmin, RoleAuditor},
+	"AuditExport": {RoleAdmin, RoleAuditor},
+
+	"MessageList":   Roles(),
+	"MessageShow":   Roles(),
 	"MessageTrace":  Roles(),
 	"MessageRecall": {RoleAdmin},
 
 	"UserList":   Roles(),
 	"UserShow":   Roles(),
 	"UserSwitch": {RoleAdmin, RoleHelpDesk},
+	"UserChange": {RoleAdmin},
 
 	"KeyList":   {RoleAdmin, RoleAuditor},
 	"KeyRotate": {RoleAdmin},

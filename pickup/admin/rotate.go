@@ -81,7 +81,7 @@ func walkMessages(tx store.Tx, w walker, c store.Cursor) (store.Cursor, error) {
 }
 
 func walkAccounts(tx store.Tx, w walker, c store.Cursor) (store.Cursor, error) {
-	accounts, next, err := tx.Accounts().List(store.StatusNone, c, walkSize)
+	accounts, next, err := tx.Accounts().List(store.AccountFilter{}, c, walkSize)
 	if err != nil {
 		return "", err
 	}

@@ -48,16 +48,14 @@ func (a accounts) write(old *store.Account, acc store.Account) error {
 		return err
 	}
 	var was []entry
-	var from string
+	var from []string
 	if old != nil {
-		from = statusCounter(old.Status)
+		from = groupsOf(*old)
 		if was, err = accountEntries(*old); err != nil {
 			return corrupt("account", acc.ID)
 		}
-	} else if err := a.t.add(statusCounter(store.StatusNone), 1); err != nil {
-		return err
 	}
-	if err := errors.Join(a.t.move(was, will), a.t.shift(from, statusCounter(acc.Status))); err != nil {
+	if err := errors.Join(a.t.move(was, will), a.regroup(from, groupsOf(acc))); err != nil {
 		return err
 	}
 	return a.t.put(accountsB, acc.ID[:], value)
@@ -76,9 +74,6 @@ func (a accounts) free(id store.AccountID, will []entry) error {
 	return nil
 }
 
-// statusCounter names the counter of a status; that of StatusNone counts all.
-func statusCounter(s store.Status) string { return "account/" + string(s) }
-
 // accountEntries are the index entries of an account.
 func accountEntries(a store.Account) ([]entry, error) {
 	main := a.Address.Key()
@@ -90,7 +85,6 @@ func accountEntries(a store.Account) ([]entry, error) {
 	}
 	out := []entry{
 		{in: addressB, key: []byte(main), val: append(slices.Clone(a.ID[:]), markAddress)},
-		{in: statusB, key: join(text(a.Status), text(main)), val: slices.Clone(a.ID[:])},
 	}
 	for _, alias := range a.Aliases {
 		key := alias.Key()
@@ -102,7 +96,7 @@ func accountEntries(a store.Account) ([]entry, error) {
 			out = append(out, e)
 		}
 	}
-	return out, nil
+	return append(out, listEntries(a)...), nil
 }
 
 func (a accounts) Get(id store.AccountID) (acc store.Account, err error) {
@@ -147,27 +141,3 @@ func (a accounts) Set(acc store.Account) error {
 	acc.Version++
 	return a.write(&old, acc)
 }
-
-func (a accounts) List(s store.Status, c store.Cursor, n int) ([]store.Account, store.Cursor, error) {
-	in, prefix := statusB, text(s)
-	if s == store.StatusNone {
-		in, prefix = addressB, nil
-	}
-	l, err := a.t.from(in, prefix, c)
-	if err != nil {
-		return nil, "", err
-	}
-	if s == store.StatusNone {
-		all := l.entries
-		l.entries = func(yield func(k, v []byte) bool) {
-			for k, v := range all {
-				if bytes.HasSuffix(v, []byte{markAddress}) && !yield(k, v) {
-					return
-				}
-			}
-		}
-	}
-	return page(a.t, l, n, func(_, v []byte) (store.Account, error) { return a.listed(v) })
-}
-
-func (a accounts) Count(s store.Status) (int64, error) { return a.t.count(statusCounter(s)), nil }

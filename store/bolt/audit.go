@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
+	"strings"
 	"time"
 
 	"postern/store"
@@ -24,7 +26,7 @@ func (a audit) Add(e store.Event) error {
 	if err != nil {
 		return err
 	}
-	if err := a.t.move(nil, eventEntries(e)); err != nil {
+	if err := errors.Join(checkFilters(e), a.t.move(nil, eventEntries(e)), a.t.tally(e.At(), e.What)); err != nil {
 		return err
 	}
 	return a.t.put(auditB, e.ID[:], value)
@@ -38,7 +40,19 @@ func eventEntries(e store.Event) (out []entry) {
 	if !e.Account.IsZero() {
 		out = append(out, entry{in: auditAccountB, key: join(e.Account[:], invert(e.ID[:]))})
 	}
+	out = append(out, entry{in: auditWhatB, key: join(text(e.What), invert(e.ID[:]))})
+	if isPerson(e.Actor) {
+		out = append(out, entry{in: auditActorB, key: join(text(e.Actor), invert(e.ID[:]))})
+	}
 	return out
+}
+
+// checkFilters refuses an event that could not be found by its own words.
+func checkFilters(e store.Event) error {
+	if e.Actor == "" {
+		return checkText("what", e.What)
+	}
+	return errors.Join(checkText("what", e.What), checkText("actor", e.Actor))
 }
 
 // read reads the event of a key.
@@ -67,29 +81,108 @@ func (a audit) OfAccount(acc store.AccountID, c store.Cursor, n int) ([]store.Ev
 	return page(a.t, l, n, func(k, _ []byte) (store.Event, error) { return a.read(invert(k[idLen:])) })
 }
 
-func (a audit) List(from, to time.Time, c store.Cursor, n int) ([]store.Event, store.Cursor, error) {
+func (a audit) List(f store.EventFilter, c store.Cursor, n int) ([]store.Event, store.Cursor, error) {
 	before, err := position(c)
 	if err != nil {
 		return nil, "", err
 	}
-	if len(before) == 0 && !to.IsZero() {
-		before = idFloor(to)
-	}
-	if len(before) == 0 {
-		before = nil
+	if len(before) == 0 && !f.To.IsZero() {
+		before = idFloor(f.To)
 	}
 	oldest := make([]byte, idLen)
-	if !from.IsZero() {
-		oldest = idFloor(from)
+	if !f.From.IsZero() {
+		oldest = idFloor(f.From)
 	}
-	within := func(yield func(k, v []byte) bool) {
-		for k, v := range a.t.down(auditB, before) {
-			if bytes.Compare(k, oldest) < 0 || !yield(k, v) {
+	var rows []store.Event
+	var last []byte
+	steps := 0
+	for id := range a.newest(f, before) {
+		if bytes.Compare(id, oldest) < 0 {
+			break
+		}
+		if steps++; len(rows) >= n || steps > a.t.store.steps/auditSteps {
+			return rows, cursorAt(last), nil
+		}
+		last = bytes.Clone(id)
+		e, err := a.read(id)
+		switch {
+		case errors.Is(err, store.ErrCorrupt):
+			a.t.report(err)
+		case err != nil:
+			return nil, "", err
+		case f.Matches(e):
+			rows = append(rows, e)
+		}
+	}
+	return rows, "", nil
+}
+
+// auditSteps is how many steps of a search through keys a step costs that reads a record.
+const auditSteps = 2
+
+// newest yields the ids of events before one, newest first, from the index that selects best.
+func (a audit) newest(f store.EventFilter, before []byte) iter.Seq[[]byte] {
+	in, prefix := auditB, []byte(nil)
+	switch {
+	case isPerson(f.Actor):
+		in, prefix = auditActorB, text(f.Actor)
+	case !f.Account.IsZero():
+		in, prefix = auditAccountB, f.Account[:]
+	case f.What != "" && !strings.HasSuffix(string(f.What), "."):
+		in, prefix = auditWhatB, text(f.What)
+	}
+	return func(yield func([]byte) bool) {
+		if in == auditB {
+			for k := range a.t.down(auditB, emptyNil(before)) {
+				if !yield(k) {
+					return
+				}
+			}
+			return
+		}
+		var from []byte
+		if len(before) > 0 {
+			from = append(invert(before), 0) // behind before
+		}
+		for k := range a.t.up(in, prefix, from) {
+			if !yield(invert(tail(k, idLen))) {
 				return
 			}
 		}
 	}
-	return page(a.t, list{entries: within}, n, func(k, _ []byte) (store.Event, error) { return a.read(k) })
+}
+
+func emptyNil(b []byte) []byte {
+	if len(b) == 0 {
+		return nil
+	}
+	return b
+}
+
+// isPerson reports whether an actor is somebody in particular, whose deeds have an index.
+func isPerson(actor string) bool {
+	switch actor {
+	case "", "system", "recipient", "sender":
+		return false
+	}
+	return true
+}
+
+// tally counts something within its hour.
+func (t *tx) tally(at time.Time, what store.What) error {
+	key := append(msKey(at.Truncate(time.Hour)), what...)
+	return t.put(tallyB, key, be64(number(t.get(tallyB, key))+1))
+}
+
+func (a audit) Tally(from, to time.Time) (all []store.Tally, err error) {
+	for k, v := range a.t.up(tallyB, nil, msKey(from.Truncate(time.Hour))) {
+		hour := msTime(k)
+		if !hour.Before(to) {
+			break
+		}
+		all = append(all, store.Tally{Hour: hour, What: store.What(k[msLen:]), N: int64(number(v))})
+	}
+	return all, nil
 }
 
 // idFloor is the lowest id of t or later.

@@ -35,6 +35,7 @@ const (
 	senderB                     // A ^R
 	rcptB                       // A ^R
 	stateB                      // state 0 ^R
+	ruleB                       // 'r' rule 0 ^R, 'a' action 0 ^R
 	msgidB                      // ThreadID ^M
 	blobsB                      // BlobID -> M
 	releasedB                   // BlobID
@@ -44,7 +45,9 @@ const (
 	countersB                   // name -> 8 octets
 	accountsB                   // AccountID -> account
 	addressB                    // address key -> AccountID and 'p' (its address) or 'a' (an alias)
-	statusB                     // status 0 A -> AccountID
+	peopleB                     // group 0 A -> AccountID; groupsOf lists the groups of an account
+	wordB                       // group 0 word 0 A -> AccountID
+	recentB                     // group 0 ^ms of the last sign-in, AccountID
 	adminsB                     // AccountID -> administrator
 	adminAddressB               // address key -> AccountID of an administrator
 	sessionsB                   // SessionID -> session
@@ -61,15 +64,18 @@ const (
 	auditB                      // EventID -> event
 	auditMessageB               // M EventID
 	auditAccountB               // AccountID ^EventID
+	auditWhatB                  // what 0 ^EventID
+	auditActorB                 // actor 0 ^EventID, of actors that are people
+	tallyB                      // ms of the hour, what -> 8 octets
 	bucketCount                 // how many there are
 )
 
 // buckets names them in the file.
 var buckets = [bucketCount]string{
 	"meta", "messages", "bodies", "recipients", "i_link", "i_inbox", "i_sent", "i_reply", "i_unclaimed", "i_expiry", "i_sender",
-	"i_rcpt", "i_state", "i_msgid", "blobs", "blobs_released", "threads", "i_thread_end", "settings", "counters",
-	"accounts", "i_address", "i_status", "admins", "i_admin", "sessions", "i_session_of", "i_session_end", "tokens", "i_token_of",
-	"i_token_end", "queue", "q_due", "q_owner", "q_key", "q_first", "audit", "a_message", "a_account",
+	"i_rcpt", "i_state", "i_rule", "i_msgid", "blobs", "blobs_released", "threads", "i_thread_end", "settings", "counters",
+	"accounts", "i_address", "i_people", "i_word", "i_recent", "admins", "i_admin", "sessions", "i_session_of", "i_session_end", "tokens", "i_token_of",
+	"i_token_end", "queue", "q_due", "q_owner", "q_key", "q_first", "audit", "a_message", "a_account", "a_what", "a_actor", "tally",
 }
 
 // growing holds the buckets whose keys come in order: their pages are packed, not left half empty for what comes

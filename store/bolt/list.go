@@ -208,6 +208,12 @@ func (m messages) sources(f store.Filter) (out []source) {
 	if f.State != "" {
 		add(stateB, text(f.State))
 	}
+	if f.Rule != "" {
+		add(ruleB, text("r"+f.Rule))
+	}
+	if f.Action != "" && f.Action != store.ActionRelay {
+		add(ruleB, text("a"+string(f.Action)))
+	}
 	if len(out) == 0 {
 		out = append(out, everyone{c: m.t.bucket(recipientsB).Cursor()})
 	}

@@ -57,7 +57,7 @@ func FuzzCursor(f *testing.F) {
 		for n := range 6 {
 			m, r := sample(n)
 			r.Action, r.Account = store.ActionSeal, []store.AccountID{mine, other}[n%2]
-			err := errors.Join(accept(tx, m, r, nil), tx.Audit().Add(store.Event{ID: store.NewEventID(m.At), Account: r.Account}))
+			err := errors.Join(accept(tx, m, r, nil), tx.Audit().Add(store.Event{ID: store.NewEventID(m.At), What: store.EventOpened, Account: r.Account}))
 			if err != nil {
 				return err
 			}
@@ -87,10 +87,12 @@ func FuzzCursor(f *testing.F) {
 			}
 			_, _, allErr := tx.Messages().List(store.Filter{}, c, 10)
 			_, _, stateErr := tx.Messages().List(store.Filter{State: store.StateQueued, Sender: "alice@example.org"}, c, 10)
-			_, _, auditErr := tx.Audit().List(testTime, testTime.AddDate(1, 0, 0), c, 10)
+			_, _, auditErr := tx.Audit().List(store.EventFilter{From: testTime, To: testTime.AddDate(1, 0, 0)}, c, 10)
+			_, _, actorErr := tx.Audit().List(store.EventFilter{Actor: "ann@example.org"}, c, 10)
+			_, _, searchErr := tx.Accounts().List(store.AccountFilter{Search: "b"}, c, 10)
 			_, _, queueErr := tx.Queue().List("", c, 10)
-			_, _, peopleErr := tx.Accounts().List(store.StatusNone, c, 10)
-			for _, err := range []error{err, eventErr, allErr, stateErr, auditErr, queueErr, peopleErr} {
+			_, _, peopleErr := tx.Accounts().List(store.AccountFilter{}, c, 10)
+			for _, err := range []error{err, eventErr, allErr, stateErr, auditErr, queueErr, peopleErr, actorErr, searchErr} {
 				if err != nil && !errors.Is(err, store.ErrCursor) {
 					t.Errorf("cursor %q: %v", cursor, err)
 				}

@@ -1,6 +1,7 @@
 package bolt
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"slices"
@@ -205,17 +206,31 @@ func (row rcptRow) write(t *tx) error {
 	if err := t.move(row.was, row.will); err != nil {
 		return err
 	}
-	var from string
+	var from, fromSealed string
 	if row.old != nil {
-		from = stateCounter(row.old.State)
+		from, fromSealed = stateCounter(row.old.State), sealedCounter(*row.old)
+	} else if row.rcpt.Action == store.ActionSeal {
+		if err := t.tally(row.rcpt.Key.Message.Time(), store.TallySealed); err != nil {
+			return err
+		}
 	}
-	if err := t.shift(from, stateCounter(row.rcpt.State)); err != nil {
+	if err := errors.Join(t.shift(from, stateCounter(row.rcpt.State)), t.shift(fromSealed, sealedCounter(row.rcpt))); err != nil {
 		return err
 	}
 	return t.put(recipientsB, rcptKey(row.rcpt.Key), row.value)
 }
 
 func stateCounter(s store.State) string { return "state/" + string(s) }
+
+// sealedCounter names the counter of sealed recipients in the same state; "" for others.
+func sealedCounter(r store.Recipient) string {
+	if r.Action != store.ActionSeal {
+		return ""
+	}
+	return sealedPrefix + string(r.State)
+}
+
+const sealedPrefix = "sealed/"
 
 // rcptEntries are the index entries of a recipient.
 func rcptEntries(r store.Recipient) ([]entry, error) {
@@ -240,6 +255,15 @@ func rcptEntries(r store.Recipient) ([]entry, error) {
 	}
 	for _, l := range linksOf(r) {
 		out = append(out, entry{in: linkB, key: l[:], val: key})
+	}
+	if r.Rule != "" {
+		if err := checkText("rule", r.Rule); err != nil {
+			return nil, err
+		}
+		out = append(out, entry{in: ruleB, key: join(text("r"+r.Rule), newest)})
+	}
+	if r.Action != "" && r.Action != store.ActionRelay {
+		out = append(out, entry{in: ruleB, key: join(text("a"+string(r.Action)), newest)})
 	}
 	return append(out, sealedEntries(r, text(address), key)...), nil
 }
@@ -277,7 +301,23 @@ func linksOf(r store.Recipient) (links []store.LinkID) {
 	return links
 }
 
-func (m messages) CountState(s store.State) (int64, error) { return m.t.count(stateCounter(s)), nil }
+func (m messages) CountState(s store.State, sealed bool) (int64, error) {
+	if sealed {
+		return m.t.count(sealedPrefix + string(s)), nil
+	}
+	return m.t.count(stateCounter(s)), nil
+}
+
+func (m messages) CountExpiring(t time.Time, most int) (n int, err error) {
+	limit := afterMs(t)
+	for k := range m.t.up(expiryB, nil, nil) {
+		if n >= most || bytes.Compare(k, limit) >= 0 {
+			break
+		}
+		n++
+	}
+	return n, nil
+}
 
 func (m messages) NextExpiry() (time.Time, error) {
 	for k := range m.t.up(expiryB, nil, nil) {

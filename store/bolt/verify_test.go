@@ -14,7 +14,7 @@ import (
 // derived are the buckets that follow from records.
 var derived = []bucket{
 	linkB, inboxB, sentB, replyB, unclaimedB, expiryB, senderB, rcptB, stateB, msgidB, blobsB, threadEndB, countersB, addressB,
-	statusB, adminAddressB, sessionOfB, sessionEndB, tokenEndB, dueB, ownerB, queueKeyB, firstB, auditMessageB, auditAccountB,
+	peopleB, wordB, recentB, adminAddressB, ruleB, auditWhatB, auditActorB, sessionOfB, sessionEndB, tokenEndB, dueB, ownerB, queueKeyB, firstB, auditMessageB, auditAccountB,
 }
 
 // expected collects what the derived buckets must hold.
@@ -87,6 +87,9 @@ func (e expected) messages(t testing.TB, tx *tx) {
 		}
 		e.add(entries...)
 		e.count(stateCounter(r.State))
+		if c := sealedCounter(r); c != "" {
+			e.count(c)
+		}
 	}
 	for k, v := range tx.up(threadsB, nil, nil) {
 		e.add(entry{in: threadEndB, key: join(tail(v, msLen), k)})
@@ -104,8 +107,9 @@ func (e expected) people(t testing.TB, tx *tx) {
 			t.Errorf("verify: %v", err)
 		}
 		e.add(entries...)
-		e.count(statusCounter(store.StatusNone))
-		e.count(statusCounter(a.Status))
+		for _, g := range groupsOf(a) {
+			e.count(groupCounter(g))
+		}
 	}
 	for k := range tx.up(adminsB, nil, nil) {
 		a, err := administrators{tx}.Get(toID[store.AccountID](k))

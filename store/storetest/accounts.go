@@ -93,7 +93,7 @@ func addressesUnique(b *bench) {
 }
 
 func count(s store.Status) func(tx store.Tx) (int64, error) {
-	return func(tx store.Tx) (int64, error) { return tx.Accounts().Count(s) }
+	return func(tx store.Tx) (int64, error) { return tx.Accounts().Count(s, "") }
 }
 
 func accountVersion(b *bench) {
@@ -125,7 +125,7 @@ func accountMoves(b *bench) {
 
 func addresses(b *bench, s store.Status, n int) (out []string) {
 	rows := walk(b, n, func(tx store.Tx, c store.Cursor, n int) ([]store.Account, store.Cursor, error) {
-		return tx.Accounts().List(s, c, n)
+		return tx.Accounts().List(store.AccountFilter{Status: s}, c, n)
 	})
 	for _, a := range rows {
 		out = append(out, a.Address.String())

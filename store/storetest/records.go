@@ -87,7 +87,7 @@ func eventSpan(b *bench) {
 	} {
 		for _, n := range []int{1, 2, 100} {
 			got := walk(b, n, func(tx store.Tx, cursor store.Cursor, n int) ([]store.Event, store.Cursor, error) {
-				return tx.Audit().List(c.from, c.to, cursor, n)
+				return tx.Audit().List(store.EventFilter{From: c.from, To: c.to}, cursor, n)
 			})
 			if len(got)+len(c.want) > 0 {
 				same(b, fmt.Sprintf("%s in pages of %d", name, n), got, c.want)

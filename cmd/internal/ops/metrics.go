@@ -115,14 +115,14 @@ func (c *queueCollector) read(tx store.Tx, gauge func(*prometheus.Desc, float64,
 	}
 	gauge(c.oldest, age)
 	for _, s := range gaugedStates {
-		n, err := tx.Messages().CountState(s)
+		n, err := tx.Messages().CountState(s, false)
 		if err != nil {
 			return err
 		}
 		gauge(c.states, float64(n), string(s))
 	}
 	for _, s := range []store.Status{store.StatusActive, store.StatusInvited, store.StatusDisabled} {
-		n, err := tx.Accounts().Count(s)
+		n, err := tx.Accounts().Count(s, "")
 		if err != nil {
 			return err
 		}
