@@ -3,16 +3,19 @@ package pickup_test
 import (
 	"context"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"postern/pickup"
 	"postern/pickup/account"
 	"postern/pickup/message"
+	"postern/pickup/web"
 	"postern/store"
 )
 
@@ -176,4 +179,46 @@ func TestK5SignOutForgetsOpenedCards(t *testing.T) {
 	if a := v.post("/sign-out"); a.status != http.StatusSeeOther || f.forgotten != 1 {
 		t.Errorf("%d, forgotten %d times", a.status, f.forgotten)
 	}
+}
+
+// TestCrowdedSiteSaysSo: who comes when all connections are taken gets a page that says what to do.
+func TestCrowdedSiteSaysSo(t *testing.T) {
+	t.Parallel()
+	a := newWorld(t).crowded()
+	if a.status != http.StatusServiceUnavailable || a.header.Get("Retry-After") != "10" {
+		t.Errorf("%d, Retry-After %q", a.status, a.header.Get("Retry-After"))
+	}
+	for _, want := range []string{"Very many connections", "Wait 10 seconds", "01632 960 626"} {
+		if !strings.Contains(a.body, want) {
+			t.Errorf("the page lacks %q", want)
+		}
+	}
+}
+
+// crowded is what a visitor gets while the site's only connection is taken by somebody else's request.
+func (w *world) crowded() answer {
+	w.t.Helper()
+	active := make(chan struct{}, 10)
+	srv := web.NewConns(web.Bounds{All: 1}).Guard(web.Server(w.server.Config.Handler))
+	note := srv.ConnState
+	srv.ConnState = func(c net.Conn, state http.ConnState) {
+		if note(c, state); state == http.StateActive {
+			active <- struct{}{}
+		}
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	must(w.t, err)
+	var wg sync.WaitGroup
+	wg.Go(func() { srv.Serve(l) })
+	defer wg.Wait()
+	defer srv.Close()
+	first, err := net.Dial("tcp", l.Addr().String())
+	must(w.t, err)
+	defer first.Close()
+	_, err = io.WriteString(first, "POST /sign-in HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\nContent-Type: application/x-www-form-urlencoded\r\n\r\n")
+	must(w.t, err)
+	<-active
+	r, err := http.NewRequest("GET", "http://"+l.Addr().String()+"/help", nil)
+	must(w.t, err)
+	return w.visitor().do(r)
 }

@@ -57,6 +57,7 @@ func everyPage(t *testing.T) map[string]string {
 	first, key := w.plant(joan, plan)
 	link := linkOf(first)
 	add("cover.register", guest.get(link))
+	add("error.crowded", w.crowded())
 	add("not-for-me", guest.get(link+"/not-for-me"))
 	add("not-for-me.wrong", guest.post(link+"/not-for-me"))
 	add("register", guest.get(link+"?step=register"))

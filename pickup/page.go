@@ -165,15 +165,21 @@ func (s *Site) failWith(w http.ResponseWriter, r *http.Request, err error) {
 	s.showFailure(w, r, f)
 }
 
+// crowdedWait is what a visitor is told to wait who came when too many connections were open.
+const crowdedWait = 10 * time.Second
+
 // fail is the error page of a status, for the middleware and for paths without a route.
 func (s *Site) fail(w http.ResponseWriter, r *http.Request, status int) {
 	kinds := map[int]string{http.StatusForbidden: "forbidden", http.StatusNotFound: "missing", http.StatusMethodNotAllowed: "method",
-		http.StatusRequestEntityTooLarge: "large", http.StatusBadRequest: "invalid", http.StatusServiceUnavailable: "later"}
-	kind, ok := kinds[status]
-	if !ok {
-		kind = "fault"
+		http.StatusRequestEntityTooLarge: "large", http.StatusBadRequest: "invalid", http.StatusServiceUnavailable: "crowded"}
+	f := failure{status: status, kind: kinds[status]}
+	switch f.kind {
+	case "":
+		f.kind = "fault"
+	case "crowded":
+		f.wait = crowdedWait
 	}
-	s.showFailure(w, r, failure{status: status, kind: kind})
+	s.showFailure(w, r, f)
 }
 
 // showFailure writes an error page, or when even that fails a line of text.

@@ -167,7 +167,7 @@ func (g *gateway) drain(ctx context.Context, site *http.Server) {
 }
 
 func (g *gateway) startSite(jobs *group, l net.Listener) *http.Server {
-	srv := web.Server(g.site.Handler())
+	srv := g.conns.Guard(web.Server(g.site.Handler()))
 	if g.siteCert != nil {
 		l = tls.NewListener(l, &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: g.siteCert.Get, NextProtos: []string{"http/1.1"}})
 	}

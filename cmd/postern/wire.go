@@ -63,6 +63,7 @@ type gateway struct {
 	sweeper  *sweep.Sweeper
 	smtp     *smtpd.Server
 	site     *pickup.Site
+	conns    *web.Conns // of the site
 	smtpCert *smtpd.Certificate
 	siteCert *smtpd.Certificate
 
@@ -295,6 +296,7 @@ func (g *gateway) siteURL() *url.URL {
 }
 
 func (g *gateway) buildSite(context.Context) (err error) {
+	g.conns = web.NewConns(web.Bounds{Proxies: prefixes(g.cfg.Pickup.TrustedProxies)})
 	if g.siteCert, err = certificate(g.cfg.Pickup.TLS); err != nil {
 		return setupError{fmt.Errorf("pickup.tls: %w", err)}
 	}
@@ -324,6 +326,9 @@ func (g *gateway) addGauges(context.Context) error {
 			return math.NaN()
 		}
 		return float64(spare)
+	})
+	ops.RegisterGauge(g.reg, "site_connections", "Open connections of the site; at 1,000 the ones that rest are closed for new ones.", "", func() float64 {
+		return float64(g.conns.Len())
 	})
 	for name, cert := range map[string]*smtpd.Certificate{"smtp": g.smtpCert, "site": g.siteCert} {
 		if cert != nil {

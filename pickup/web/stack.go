@@ -68,6 +68,11 @@ func (s *Stack) Wrap(routes http.Handler) http.Handler {
 		rec := &recorder{ResponseWriter: w}
 		defer s.end(rec, r, f)
 		secure(w.Header(), s.HTTPS())
+		if crowded(r) {
+			rec.Header().Set("Connection", "close")
+			s.cfg.Fail(rec, r, http.StatusServiceUnavailable)
+			return
+		}
 		if s.moved(rec, r) {
 			return
 		}
