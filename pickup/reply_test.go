@@ -104,18 +104,32 @@ func TestReplyRefusesOtherForms(t *testing.T) {
 	w := newWorld(t)
 	v, _, _ := w.account(joan)
 	path := w.opened(v, joan, letter{subject: "x", text: "x"}) + "/reply"
+	const text = "--x\r\nContent-Disposition: form-data; name=\"text\"\r\n\r\nMy text <stays>\r\n"
+	const file = "--x\r\nContent-Disposition: form-data; name=\"add\"; filename=\"a\"\r\n"
+	smallFile := file + "\r\n" + strings.Repeat("z", 100_000) + "\r\n"
+	longFile := file + "X: " + strings.Repeat("y", 100_000) + "\r\n\r\nz\r\n--x--\r\n"
 	for name, test := range map[string]struct{ kind, body string }{
-		"plain form":      {"application/x-www-form-urlencoded", "text=hello"},
-		"no boundary":     {"multipart/form-data", "--x\r\n"},
-		"broken off":      {"multipart/form-data; boundary=x", "--x\r\nContent-Disposition: form-data; name=\"text\"\r\n\r\nhel"},
-		"empty":           {"multipart/form-data; boundary=x", ""},
-		"no fields":       {"multipart/form-data; boundary=x", "--x--\r\n"},
-		"header too long": {"multipart/form-data; boundary=x", "--x\r\nX: " + strings.Repeat("y", 100_000)},
+		"plain form":             {"application/x-www-form-urlencoded", "text=hello"},
+		"no boundary":            {"multipart/form-data", "--x\r\n"},
+		"broken off":             {"multipart/form-data; boundary=x", "--x\r\nContent-Disposition: form-data; name=\"text\"\r\n\r\nhel"},
+		"empty":                  {"multipart/form-data; boundary=x", ""},
+		"no fields":              {"multipart/form-data; boundary=x", "--x--\r\n"},
+		"header too long":        {"multipart/form-data; boundary=x", "--x\r\nX: " + strings.Repeat("y", 100_000)},
+		"too much before it":     {"multipart/form-data; boundary=x", strings.Repeat("y\r\n", 30_000) + text},
+		"header of a file":       {"multipart/form-data; boundary=x", text + longFile},
+		"header of a later file": {"multipart/form-data; boundary=x", text + smallFile + longFile},
+		"many lines in a header": {"multipart/form-data; boundary=x", text + smallFile + "--x\r\n" + strings.Repeat("X: y\r\n", 20_000)},
 	} {
 		r := v.request("POST", path, strings.NewReader(test.body))
 		r.Header.Set("Content-Type", test.kind)
-		if a := v.do(r); a.status != http.StatusBadRequest && a.status != http.StatusUnprocessableEntity {
-			t.Errorf("%s: %d", name, a.status)
+		a := v.do(r)
+		if a.status != http.StatusBadRequest && a.status != http.StatusUnprocessableEntity || len(w.replies) > 0 {
+			t.Errorf("%s: %d, %d replies", name, a.status, len(w.replies))
+		}
+		if strings.Contains(name, "header of") || strings.Contains(name, "lines") {
+			if a.status != http.StatusBadRequest || !strings.Contains(a.body, "We could not read what you sent") || !strings.Contains(a.body, "My text &lt;stays&gt;") {
+				t.Errorf("%s: %d, without the text or what is wrong", name, a.status)
+			}
 		}
 	}
 }

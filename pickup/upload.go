@@ -20,6 +20,10 @@ var (
 	errBroken   = errors.New("the form broke off")
 )
 
+// maxPartHeader is how many octets the header of a part may have, with what stands before it. mime/multipart would read
+// 10 MB of it into memory, for each part.
+const maxPartHeader = 64 << 10
+
 // maxField is how many octets the value of a small field of an upload may have: a password of the longest kind.
 const maxField = 4 * account.MaxPassword
 
@@ -27,6 +31,7 @@ const maxField = 4 * account.MaxPassword
 // handed on one after the other and kept nowhere (I1): not in memory, not on disk.
 type upload struct {
 	limits  Limits
+	head    *headReader
 	form    *multipart.Reader
 	text    string
 	fields  map[string]string // the tick, and what somebody types who has to sign in again
@@ -38,19 +43,16 @@ type upload struct {
 
 // newUpload reads the fields before the files.
 func newUpload(r *http.Request, limits Limits) (*upload, error) {
-	const around = 64 << 10 // of headers and small fields
-	head := &fieldsReader{ReadCloser: r.Body, left: limits.Text + around}
-	u := &upload{limits: limits, fields: map[string]string{}, drain: r.Body}
-	r.Body = head
+	u := &upload{limits: limits, head: &headReader{ReadCloser: r.Body}, fields: map[string]string{}, drain: r.Body}
+	r.Body = u.head
 	form, err := r.MultipartReader()
 	if err != nil {
 		return nil, errInvalid
 	}
 	u.form = form
-	defer head.lift()
 	seen := map[string]bool{}
 	for {
-		part, err := form.NextPart()
+		part, err := u.nextPart()
 		if errors.Is(err, io.EOF) && seen["text"] {
 			return u, nil
 		}
@@ -72,25 +74,30 @@ func newUpload(r *http.Request, limits Limits) (*upload, error) {
 	}
 }
 
-// fieldsReader bounds what stands before the first file: a header of many megabytes would be read into memory.
-type fieldsReader struct {
+// headReader bounds what is read in search of the next part.
+type headReader struct {
 	io.ReadCloser
-	left   int64
-	lifted bool
+	bounded bool
+	left    int64
 }
 
-func (f *fieldsReader) lift() { f.lifted = true }
-
-func (f *fieldsReader) Read(p []byte) (int, error) {
-	if f.lifted {
-		return f.ReadCloser.Read(p)
+func (h *headReader) Read(p []byte) (int, error) {
+	if !h.bounded {
+		return h.ReadCloser.Read(p)
 	}
-	if f.left <= 0 {
-		return 0, errTextLong
+	if h.left <= 0 {
+		return 0, errInvalid
 	}
-	n, err := f.ReadCloser.Read(p[:min(int64(len(p)), f.left)])
-	f.left -= int64(n)
+	n, err := h.ReadCloser.Read(p[:min(int64(len(p)), h.left)])
+	h.left -= int64(n)
 	return n, err
+}
+
+// nextPart finds the next part of the form. The one before it has been read to its end.
+func (u *upload) nextPart() (*multipart.Part, error) {
+	u.head.bounded, u.head.left = true, maxPartHeader
+	defer func() { u.head.bounded = false }()
+	return u.form.NextPart()
 }
 
 func (u *upload) field(name string, part io.Reader) error {
@@ -119,12 +126,12 @@ func (u *upload) field(name string, part io.Reader) error {
 	return nil
 }
 
-// partError tells a body that is too large or broke off from trouble of ours.
+// partError tells a form that is none of ours, is too large or broke off from trouble of ours.
 func partError(err error) error {
 	if large := new(http.MaxBytesError); errors.As(err, &large) {
 		return errTooLarge
 	}
-	if errors.Is(err, io.EOF) {
+	if errors.Is(err, io.EOF) || errors.Is(err, errInvalid) || errors.Is(err, multipart.ErrMessageTooLarge) {
 		return errInvalid
 	}
 	return errors.Join(errBroken, err)
@@ -158,7 +165,7 @@ func (u *upload) part() (*multipart.Part, error) {
 		u.pending = nil
 		return part, nil
 	}
-	part, err := u.form.NextPart()
+	part, err := u.nextPart()
 	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, partError(err)
 	}
