@@ -20,7 +20,7 @@ func Program(t testing.TB, name string) string {
 			return dir + "/" + name
 		}
 	}
-	Missing(t, "program "+name+" is not installed; \"make tools\" installs it")
+	Missing(t, "program "+name+" is not installed; \"POSTERN_TEST_REQUIRE=all make tools\" installs it")
 	return ""
 }
 
