@@ -120,6 +120,7 @@ func pagesOfMessages(t *testing.T, w *world, pages map[string]string, first seal
 	v.post(linkOf(unopened))
 	add("message.unruly", v.get("/m/"+unopenedKey.String()))
 	add("print.unruly", v.get("/m/"+unopenedKey.String()+"/print"))
+	add("message.signed", v.get(w.opened(v, joan, opaque())))
 	other, otherKey := w.plant(peter, letter{subject: "x", text: "x"})
 	add("refused", v.get("/m/"+otherKey.String()))
 	add("refused.link", v.get(linkOf(other)))

@@ -79,6 +79,7 @@ type letterView struct {
 	Files     []file
 	FileSize  int64
 	Encrypted string // by its author, in which way
+	Wrapped   bool   // in a signature that only a mail program opens
 	TNEF      bool
 	Event     *event
 	Long      bool // more than a page shows
@@ -104,7 +105,7 @@ func (v *letterView) fill(o *message.Opened, parts []mail.Part) (err error) {
 		f := fileOf(p, v.Up)
 		v.Files, v.FileSize = append(v.Files, f), v.FileSize+f.Size
 	}
-	v.Encrypted = string(mime.Encrypted(o.Body, parts))
+	v.Encrypted, v.Wrapped = string(mime.Encrypted(o.Body, parts)), mime.SignedOpaque(o.Body, parts)
 	_, v.TNEF = mime.Winmail(parts)
 	v.Long = mime.TextCut(parts) || mime.HTMLTooLong(parts)
 	v.Event, err = eventOf(o, parts)

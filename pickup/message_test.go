@@ -191,6 +191,33 @@ func TestMessagesOfAllShapesAreShown(t *testing.T) {
 	}
 }
 
+// opaque is a message whose content is wrapped in its S/MIME signature, as Outlook sends it unless told otherwise.
+func opaque() letter {
+	return letter{raw: []byte("From: maria.lindqvist@example.org\r\nTo: joan.hartley@mail.example\r\nSubject: Signed plan\r\nMIME-Version: 1.0\r\n" +
+		"Content-Type: application/pkcs7-mime; smime-type=signed-data; name=smime.p7m\r\nContent-Transfer-Encoding: base64\r\n\r\nMIAGCSqGSIb3DQEHAqCA\r\n")}
+}
+
+// TestPageSaysWhatOnlyMailProgramsShow: a message that is encrypted or wrapped once more does not look empty or broken.
+func TestPageSaysWhatOnlyMailProgramsShow(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	v, _, _ := w.account(joan)
+	const encrypted, signed = "encrypted this message once more", "signed this message in a form that only mail programs show"
+	pgp := "From: maria.lindqvist@example.org\r\nSubject: a\r\n\r\n-----BEGIN PGP MESSAGE-----\r\n\r\nabc\r\n-----END PGP MESSAGE-----\r\n"
+	for name, tt := range map[string]struct {
+		l         letter
+		say, hush string
+	}{
+		"opaque signature": {opaque(), signed, encrypted},
+		"PGP":              {letter{raw: []byte(pgp)}, encrypted, signed},
+	} {
+		page := v.get(w.opened(v, joan, tt.l)).body
+		if !strings.Contains(page, tt.say) || strings.Contains(page, tt.hush) || !strings.Contains(page, "/message.eml") {
+			t.Errorf("%s:\n%s", name, page)
+		}
+	}
+}
+
 // manyParts are more parts with longer names than a card has room for.
 func manyParts(n int) string {
 	var b strings.Builder

@@ -17,7 +17,7 @@ type Accounts interface {
 	SignOut(ctx context.Context, cookie string) error
 	Welcome(ctx context.Context, token string) (account.WelcomeInfo, error)
 	ConfirmWelcome(ctx context.Context, who account.Signed, token string) error
-	DisownWelcome(ctx context.Context, token string) error
+	DisownWelcome(ctx context.Context, token string, c account.Client) error
 	ChangePassword(context.Context, account.Signed, account.Change) (account.Signed, error)
 	ChangeReminder(context.Context, account.Signed, account.Change) error
 	Sessions(context.Context, account.Signed) ([]store.Session, error)

@@ -113,7 +113,7 @@ func (s *Site) disown(w http.ResponseWriter, r *http.Request, who account.Signed
 		p.Wrong = true
 		return s.show(w, r, http.StatusUnprocessableEntity, "welcome", p)
 	}
-	err := s.Accounts.DisownWelcome(r.Context(), p.Link[len("/w/"):])
+	err := s.Accounts.DisownWelcome(r.Context(), p.Link[len("/w/"):], s.client(r))
 	if err == nil && isSigned(who) && who.Account.Address.String() == p.Address {
 		s.cookies.Clear(w, s.cookies.Session()) // its session is over
 		p.User = ""

@@ -447,7 +447,7 @@ func TestK8LinkFromBeforeTheDisowningRegistersNobody(t *testing.T) {
 		intruder := e.register(forwarded)
 		e.askChange(fresh)
 		pending := e.found(activation)
-		must(t, e.DisownWelcome(ctx, e.welcome()))
+		must(t, e.DisownWelcome(ctx, e.welcome(), client))
 		if _, err := e.Activate(ctx, pending, newPassword(fresh)); !errors.Is(err, account.ErrUnknownLink) {
 			t.Errorf("what the intruder had begun goes on: %v", err)
 		}

@@ -61,7 +61,7 @@ func TestK8RegisterConfirm(t *testing.T) {
 		if e.bed.Account(a.ID).Standing != store.Confirmed {
 			t.Error("the account is not confirmed")
 		}
-		if err := e.DisownWelcome(ctx, token); !errors.Is(err, store.ErrUsed) {
+		if err := e.DisownWelcome(ctx, token, client); !errors.Is(err, store.ErrUsed) {
 			t.Errorf("second answer: %v, want ErrUsed", err)
 		}
 		if info, err := e.Welcome(ctx, token); err != nil || info.Used.IsZero() {
@@ -85,7 +85,11 @@ func TestK8DisownedAccountIsTheOwnersAgain(t *testing.T) {
 		intruder := e.register(secret)
 		first := e.welcome()
 		time.Sleep(time.Minute)
-		must(t, e.DisownWelcome(ctx, first))
+		must(t, e.DisownWelcome(ctx, first, client))
+		told := e.bed.Mails(store.KindAccount)
+		if len(told) != 1 || !strings.HasPrefix(told[0], "To: Bob@mail.example\n") || !strings.Contains(told[0], "no longer works") || !strings.Contains(told[0], client.Browser) {
+			t.Errorf("the address is told by %d mails:\n%s", len(told), strings.Join(told, "\n"))
+		}
 
 		if _, err := e.Resume(ctx, intruder.Token); !errors.Is(err, account.ErrNoSession) {
 			t.Errorf("the intruder's session: %v, want ErrNoSession", err)
@@ -115,7 +119,7 @@ func TestK8DisownedAccountIsTheOwnersAgain(t *testing.T) {
 		if second := e.welcome(); second == first {
 			t.Error("no welcome mail of its own")
 		}
-		if err := e.DisownWelcome(ctx, first); !errors.Is(err, store.ErrUsed) {
+		if err := e.DisownWelcome(ctx, first, client); !errors.Is(err, store.ErrUsed) {
 			t.Errorf("the first mail's link: %v, want ErrUsed", err)
 		}
 	})
@@ -205,14 +209,14 @@ func TestK2WelcomeLinkEnds(t *testing.T) {
 		if _, err := e.Welcome(ctx, seal.NewSecret().Token(seal.TokenWelcome)); !errors.Is(err, account.ErrUnknownLink) {
 			t.Errorf("unknown link: %v", err)
 		}
-		if err := e.DisownWelcome(ctx, secret.Token(seal.TokenPickup)); !errors.Is(err, seal.ErrDamaged) {
+		if err := e.DisownWelcome(ctx, secret.Token(seal.TokenPickup), client); !errors.Is(err, seal.ErrDamaged) {
 			t.Errorf("pickup link: %v", err)
 		}
 		time.Sleep(30 * 24 * time.Hour)
 		if info, err := e.Welcome(ctx, token); err != nil || !info.Expired {
 			t.Errorf("page after 30 days: %+v, %v", info, err)
 		}
-		if err := e.DisownWelcome(ctx, token); !errors.Is(err, store.ErrExpired) {
+		if err := e.DisownWelcome(ctx, token, client); !errors.Is(err, store.ErrExpired) {
 			t.Errorf("after 30 days: %v, want ErrExpired", err)
 		}
 	})

@@ -55,6 +55,7 @@ type Signed struct {
 type Mails interface {
 	Welcome(notify.AccountMail) (store.OwnMail, error)
 	PasswordChanged(notify.AccountMail) (store.OwnMail, error)
+	Disowned(notify.AccountMail) (store.OwnMail, error)
 	PasswordReminder(notify.RecoveryMail) (store.OwnMail, error)
 	ActivatePassword(notify.RecoveryMail) (store.OwnMail, error)
 	TemporaryPassword(notify.RecoveryMail) (store.OwnMail, error)

@@ -152,7 +152,7 @@ func TestK13DisownedBrowserIsAStranger(t *testing.T) {
 		e := newEnv(t)
 		secret, _ := e.sealed(bob)
 		intruder := e.register(secret)
-		must(t, e.DisownWelcome(t.Context(), e.welcome()))
+		must(t, e.DisownWelcome(t.Context(), e.welcome(), client))
 		time.Sleep(time.Hour)
 		secret, _ = e.sealed(bob)
 		owner := e.register(secret)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"postern/store"
+	"postern/store/outbox"
 	"postern/store/seal"
 )
 
@@ -60,13 +61,22 @@ func (s *Service) ConfirmWelcome(ctx context.Context, who Signed, token string) 
 // DisownWelcome is "it was not me": whoever made the account loses it. Sessions and whatever is pending end, all key
 // versions are locked, what he set is dropped, and the row counts as unregistered, so that the address's owner registers
 // from a link of his own (KEYS K8). Somebody else had a link that was mailed before: from now on none of those registers
-// anybody. The caller has demanded a tick. ErrUnknownLink, store.ErrUsed, store.ErrExpired.
-func (s *Service) DisownWelcome(ctx context.Context, token string) error {
+// anybody. A mail tells the address what was done, in case that somebody else read the welcome mail. The caller has
+// demanded a tick. ErrUnknownLink, store.ErrUsed, store.ErrExpired, the errors of seal.ParseToken.
+func (s *Service) DisownWelcome(ctx context.Context, token string, c Client) error {
 	secret, err := seal.ParseToken(seal.TokenWelcome, token)
 	if err != nil {
 		return err
 	}
+	_, owner, err := s.tokenOf(ctx, seal.TokenWelcome, store.PurposeWelcome, token)
+	if err != nil {
+		return err
+	}
 	at := s.now()
+	word, err := s.disownedMail(ctx, owner, at, c)
+	if err != nil {
+		return err
+	}
 	e := store.Event{ID: store.NewEventID(at), What: store.EventDisowned, Actor: actorSelf}
 	return s.answerWelcome(ctx, secret, at, func(tx store.Tx, a store.Account) error {
 		e.Account = a.ID
@@ -84,8 +94,24 @@ func (s *Service) DisownWelcome(ctx context.Context, token string) error {
 		if err := tx.Sessions().DeleteAll(a.ID, store.SessionID{}); err != nil {
 			return err
 		}
+		if err := word.Put(tx); err != nil {
+			return err
+		}
 		return tx.Audit().Add(e)
 	})
+}
+
+// disownedMail tells an address that its account was disowned, when and from where.
+func (s *Service) disownedMail(ctx context.Context, a store.Account, at time.Time, c Client) (outbox.Prepared, error) {
+	own, err := s.Mails.Disowned(s.accountMail(a, at, c.Browser))
+	if err != nil {
+		return outbox.Prepared{}, fmt.Errorf("compose mail: %w", err)
+	}
+	prepared, err := s.Outbox.Prepare(ctx, own)
+	if err != nil {
+		return outbox.Prepared{}, fmt.Errorf("seal mail: %w", err)
+	}
+	return prepared, nil
 }
 
 // answerWelcome consumes a welcome link in the transaction of its effect.

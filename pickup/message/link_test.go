@@ -309,13 +309,15 @@ func TestK8ForwardedLinkIntruder(t *testing.T) {
 			}
 		}
 
-		must(t, e.accounts.DisownWelcome(ctx, e.welcome()))
-		owner, err := e.accounts.Register(ctx, account.Registration{Secret: next.secret, Password: "Quiet harbour 77", Client: client})
+		must(t, e.accounts.DisownWelcome(ctx, e.welcome(), account.Client{}))
+		time.Sleep(time.Minute)
+		later := e.deliver(letter{to: []store.Address{bob}})[0] // links from before the disowning register nobody
+		owner, err := e.accounts.Register(ctx, account.Registration{Secret: later.secret, Password: "Quiet harbour 77", Client: client})
 		must(t, err)
 		if page, err := e.Inbox(ctx, owner, message.InboxQuery{}); err != nil || len(page.Items)+len(page.Waiting) != 0 {
 			t.Errorf("the owner, not confirmed yet, sees %+v, %v", page, err)
 		}
-		for _, s := range []sealed{first, next} {
+		for _, s := range []sealed{first, next, later} {
 			_, err := e.OpenLink(ctx, s.secret, owner)
 			must(t, err)
 			o, err := e.View(ctx, owner, s.key)
