@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/go-viper/mapstructure/v2"
-	"go.yaml.in/yaml/v3"
+	"github.com/spf13/viper"
 
 	"postern/store"
 	"postern/store/mail"
@@ -100,8 +100,9 @@ func playConfig(text string) (*Policy, []string) {
 
 // decodeConfig reads the section `policy` as the configuration does: unknown keys are errors.
 func decodeConfig(text string) (Config, error) {
-	var tree map[string]any
-	if err := yaml.Unmarshal([]byte(text), &tree); err != nil {
+	v := viper.NewWithOptions(viper.KeyDelimiter("::"))
+	v.SetConfigType("yaml")
+	if err := v.ReadConfig(strings.NewReader(text)); err != nil {
 		return Config{}, err
 	}
 	c := Config{Support: "the desk, 01632 960626", Internal: func(domain string) bool {
@@ -114,7 +115,7 @@ func decodeConfig(text string) (Config, error) {
 	if err != nil {
 		return c, err
 	}
-	return c, d.Decode(tree)
+	return c, d.Decode(v.AllSettings())
 }
 
 // days reads time spans such as 30d.
