@@ -74,6 +74,11 @@ func everyPage(t *testing.T) map[string]string {
 	}
 	add("sign-in.wrong", guest.post("/sign-in", "email", joan.String(), "password", "wrong"))
 	add("error.forbidden", guest.post("/language", "lang", "xx"))
+	invitation := "/n/" + w.invite("carla@example.org")
+	add("invitation", guest.get(invitation))
+	add("invitation.wrong", guest.post(invitation, "password", "short", "password2", "x"))
+	w.visitor().post(invitation, "password", password, "password2", password)
+	add("invitation.used", guest.get(invitation))
 	pagesOfMessages(t, w, pages, first, key)
 	pagesOfEnds(w, add)
 	return pages

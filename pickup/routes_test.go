@@ -38,7 +38,7 @@ func (w *world) routes(t *testing.T) (v *visitor, list []route) {
 		{"/sign-in", ok, seeOther, nil}, {"/cookies", ok, ok, nil}, {"/help", ok, ok, nil}, {"/help?print=1", ok, ok, nil}, {"/help?q=key", ok, ok, nil},
 		{"/p/", ok, ok, nil}, {"/p/1000", bad, bad, nil}, {linkOf(first), ok, ok, nil}, {linkOf(first) + "?step=sign-in", ok, ok, nil},
 		{linkOf(fresh), ok, no, nil}, {linkOf(fresh) + "?step=register", ok, no, nil}, {linkOf(fresh) + "/not-for-me", ok, no, nil},
-		{"/w/" + w.welcomeToken(), ok, ok, nil},
+		{"/w/" + w.welcomeToken(), ok, ok, nil}, {"/n/" + w.invite("carla@example.org"), ok, ok, nil},
 		{m, seeOther, ok, nil}, {m + "/text", seeOther, ok, nil}, {m + "/html", no, http.StatusNotFound, web.MailPolicy()},
 		{m + "/print", seeOther, ok, web.PrintPolicy()}, {m + "/message.eml", seeOther, ok, web.FilePolicy()}, {m + "/reply", seeOther, ok, nil},
 		{a + "/html", no, ok, web.MailPolicy()}, {a + "/print", seeOther, ok, web.PrintPolicy()}, {a + "/part/2", seeOther, ok, web.FilePolicy()},

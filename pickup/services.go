@@ -16,6 +16,8 @@ type Accounts interface {
 	Resume(ctx context.Context, cookie string) (account.Signed, error)
 	SignOut(ctx context.Context, cookie string) error
 	Welcome(ctx context.Context, token string) (account.WelcomeInfo, error)
+	InvitationLink(ctx context.Context, token string) (account.MailedLink, error)
+	Accept(ctx context.Context, token string, in account.Acceptance) (account.Signed, error)
 	ConfirmWelcome(ctx context.Context, who account.Signed, token string) error
 	DisownWelcome(ctx context.Context, token string, c account.Client) error
 	ChangePassword(context.Context, account.Signed, account.Change) (account.Signed, error)

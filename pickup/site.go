@@ -135,6 +135,8 @@ func (s *Site) Handler() http.Handler {
 	mux.Handle("POST /p/{token}/not-for-me", s.handle(s.notForMe))
 	mux.Handle("GET /w/{token}", s.handle(s.welcomePage))
 	mux.Handle("POST /w/{token}", s.handle(s.welcome))
+	mux.Handle("GET /n/{token}", s.handle(s.invitationPage))
+	mux.Handle("POST /n/{token}", s.handle(s.accept))
 
 	mux.Handle("GET /sign-in", s.handle(s.signInPage))
 	mux.Handle("POST /sign-in", s.handle(s.signIn))

@@ -26,6 +26,7 @@ const (
 	EventExpired     What = "message.expired"
 	EventExtended    What = "message.extended"
 	EventRenotified  What = "message.renotified"
+	EventInvited     What = "account.invited"
 	EventRegistered  What = "account.registered"
 	EventConfirmed   What = "account.confirmed"
 	EventDisowned    What = "account.disowned"

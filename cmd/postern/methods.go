@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"postern/cmd/internal/control"
+	"postern/pickup/account"
 	"postern/pickup/admin"
 	"postern/store"
 )
@@ -32,6 +33,7 @@ type (
 		Query  admin.AuditQuery
 		Cursor store.Cursor
 	}
+	inviteRequest   struct{ Form admin.InviteForm }
 	overviewRequest struct{ Days int }
 	userEditRequest struct {
 		User string
@@ -82,6 +84,9 @@ func methods(s *admin.Service) control.Methods {
 		}),
 		"user.change": control.Do(func(ctx context.Context, r userEditRequest) error {
 			return s.UserChange(ctx, admin.Socket, r.User, r.Edit)
+		}),
+		"user.invite": control.Handle(func(ctx context.Context, r inviteRequest) (account.Outcome, error) {
+			return s.UserInvite(ctx, admin.Socket, r.Form)
 		}),
 		"message.list": control.Handle(func(ctx context.Context, r messageListRequest) (admin.MessagePage, error) {
 			return s.MessageList(ctx, admin.Socket, r.Query, r.Cursor)

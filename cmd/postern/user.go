@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"postern/cmd/internal/control"
+	"postern/pickup/account"
 	"postern/pickup/admin"
 	"postern/store"
 )
@@ -18,7 +19,7 @@ func userCommand(c console) *cobra.Command {
 		Use: "show ADDRESS", Short: "Tell of one user", Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error { return userShow(cmd, load, args[0]) },
 	}
-	cmd.AddCommand(userListCommand(load), show, userChangeCommand(load),
+	cmd.AddCommand(userListCommand(load), show, userInviteCommand(load), userChangeCommand(load),
 		userSwitch(load, "disable", "End a user's sessions and refuse secure mail to and log-on by that user", store.StatusDisabled),
 		userSwitch(load, "enable", "Give a disabled user access again, with all messages", store.StatusActive))
 	return cmd
@@ -39,6 +40,26 @@ func userListCommand(load loader) *cobra.Command {
 		return userList(cmd, load, q)
 	}
 	return list
+}
+
+func userInviteCommand(load loader) *cobra.Command {
+	invite := &cobra.Command{
+		Use: "invite ADDRESS", Short: "Mail somebody a link to choose a password; who was invited before gets a new one", Args: cobra.ExactArgs(1),
+	}
+	name := invite.Flags().String("name", "", "name as lists show it")
+	class := invite.Flags().String("class", string(store.ClassMember), "member, who may send, or guest")
+	invite.RunE = func(cmd *cobra.Command, args []string) error {
+		return load.call(cmd.Context(), func(c control.Caller) error {
+			var out account.Outcome
+			form := admin.InviteForm{Address: args[0], Name: *name, Class: store.Class(*class)}
+			if err := c.Call(cmd.Context(), "user.invite", inviteRequest{form}, &out); err != nil {
+				return err
+			}
+			_, err := fmt.Fprintf(cmd.OutOrStdout(), "%s: %s.\n", args[0], out)
+			return err
+		})
+	}
+	return invite
 }
 
 func userChangeCommand(load loader) *cobra.Command {

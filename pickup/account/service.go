@@ -60,6 +60,7 @@ type Mails interface {
 	ActivatePassword(notify.RecoveryMail) (store.OwnMail, error)
 	TemporaryPassword(notify.RecoveryMail) (store.OwnMail, error)
 	ResetPassword(notify.RecoveryMail) (store.OwnMail, error)
+	Invitation(notify.InvitationMail) (store.OwnMail, error)
 }
 
 // Recorder takes what may be lost and must not hold up a request: it never blocks.

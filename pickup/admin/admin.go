@@ -27,8 +27,9 @@ type Messages interface {
 	RecallAll(ctx context.Context, by message.Actor, id store.MessageID) error
 }
 
-// Users switches accounts; package account does.
+// Users invites people and switches accounts; package account does.
 type Users interface {
+	Invite(ctx context.Context, in account.Invitation, list []account.Invitee) ([]account.Outcome, error)
 	Disable(ctx context.Context, actor string, id store.AccountID) error
 	Enable(ctx context.Context, actor string, id store.AccountID) error
 }

@@ -38,6 +38,8 @@ type desk struct {
 	clock  time.Time // zero: start
 	began  time.Time // not zero: the clock goes on since then
 	noted  []store.Event
+
+	outcome account.Outcome // of every invitation; "": invited
 }
 
 // Now is the clock of the service; it stands still, unless it was set going.
@@ -77,6 +79,17 @@ func (d *desk) Recall(_ context.Context, by message.Actor, k store.RcptKey) erro
 
 func (d *desk) RecallAll(_ context.Context, by message.Actor, _ store.MessageID) error {
 	return d.note("recall all by %s", by.Name)
+}
+
+func (d *desk) Invite(_ context.Context, in account.Invitation, list []account.Invitee) ([]account.Outcome, error) {
+	outcomes := make([]account.Outcome, len(list))
+	for i, x := range list {
+		if outcomes[i] = d.outcome; outcomes[i] == "" {
+			outcomes[i] = account.Invited
+		}
+		d.note("invite %s %s %s by %s for %s", x.Address, x.Name, x.Class, in.By, in.Group)
+	}
+	return outcomes, d.fail
 }
 
 func (d *desk) Disable(_ context.Context, by string, _ store.AccountID) error {

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"postern/pickup/account"
 	"postern/pickup/admin"
 	"postern/store"
 )
@@ -190,6 +191,36 @@ func TestMessagesAreListedByMetadata(t *testing.T) {
 		if _, err := d.MessageShow(t.Context(), admin.Socket, bad); err == nil {
 			t.Errorf("%q is shown", bad)
 		}
+	}
+}
+
+// TestB03OneInvitation: the class must fit the address, and what cannot be invited is said.
+func TestB03OneInvitation(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		form    admin.InviteForm
+		outcome account.Outcome
+		bad     string
+	}{
+		"member":    {admin.InviteForm{Address: " new@example.org ", Name: "New", Class: store.ClassMember}, "", ""},
+		"guest":     {admin.InviteForm{Address: "new@mail.example", Class: store.ClassGuest}, "", ""},
+		"known":     {admin.InviteForm{Address: "new@example.org", Class: store.ClassMember}, account.Known, ""},
+		"outsider":  {admin.InviteForm{Address: "new@mail.example", Class: store.ClassMember}, "", "no domain of the organisation"},
+		"no class":  {admin.InviteForm{Address: "new@example.org"}, "", "neither member nor guest"},
+		"no one":    {admin.InviteForm{Address: "new", Class: store.ClassGuest}, "", `"new"`},
+		"disabled":  {admin.InviteForm{Address: "new@example.org", Class: store.ClassMember}, account.NotNow, "disabled"},
+		"an alias":  {admin.InviteForm{Address: "new@example.org", Class: store.ClassMember}, account.Alias, "alias of another"},
+		"by a desk": {admin.InviteForm{Address: "new@example.org", Class: store.ClassMember}, account.Again, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d := newDesk(t)
+			d.outcome = tt.outcome
+			_, err := d.UserInvite(t.Context(), admin.Actor{Role: admin.RoleHelpDesk, Name: "ann"}, tt.form)
+			if (err != nil) != (tt.bad != "") || err != nil && !strings.Contains(err.Error(), tt.bad) {
+				t.Errorf("%v", err)
+			}
+		})
 	}
 }
 

@@ -58,6 +58,7 @@ var rights = map[Method][]Role{
 	"UserShow":   Roles(),
 	"UserSwitch": {RoleAdmin, RoleHelpDesk},
 	"UserChange": {RoleAdmin},
+	"UserInvite": {RoleAdmin, RoleHelpDesk},
 
 	"KeyList":   {RoleAdmin, RoleAuditor},
 	"KeyRotate": {RoleAdmin},

@@ -228,3 +228,36 @@ func userRow(a store.Account) UserRow {
 	}
 	return row
 }
+
+// InviteForm is one person to be invited (B3).
+type InviteForm struct {
+	Address string      `json:"address"`
+	Name    string      `json:"name,omitempty"`
+	Class   store.Class `json:"class"`
+}
+
+// UserInvite makes a user and mails a link to choose a password, or a new link to one who was invited before. Who has
+// an account gets no mail, but becomes a member where the form says so.
+func (s *Service) UserInvite(ctx context.Context, a Actor, f InviteForm) (account.Outcome, error) {
+	if err := a.allow("UserInvite"); err != nil {
+		return "", err
+	}
+	addr, err := store.ParseAddress(strings.TrimSpace(f.Address))
+	if err != nil {
+		return "", fmt.Errorf("%q: %w", f.Address, err)
+	}
+	if err := s.checkClass(addr, f.Class); err != nil {
+		return "", err
+	}
+	out, err := s.Users.Invite(ctx, account.Invitation{By: a.Name}, []account.Invitee{{Address: addr, Name: f.Name, Class: f.Class}})
+	if err != nil {
+		return "", err
+	}
+	switch out[0] {
+	case account.NotNow:
+		return out[0], fmt.Errorf("%s is disabled; enable the user instead", addr)
+	case account.Alias:
+		return out[0], fmt.Errorf("%s is an alias of another user: invite the user by the main address", addr)
+	}
+	return out[0], nil
+}

@@ -130,6 +130,13 @@ func mails(t testing.TB, author mail.Mailbox) map[string]func(*Composer) (store.
 			return f(c, r)
 		}
 	}
+	invite := func(from *mail.Mailbox, member bool) func(*Composer) (store.OwnMail, error) {
+		return func(c *Composer) (store.OwnMail, error) {
+			m := InvitationMail{AccountMail: testAccount(t), From: from, Until: expiresAt, Member: member}
+			m.Link = strings.Replace(testLink, "/p/", "/n/", 1)
+			return c.Invitation(m)
+		}
+	}
 	phrase := author.Name
 	if phrase == "Maria Lindqvist" {
 		phrase = "What stood on the windowsill"
@@ -140,6 +147,8 @@ func mails(t testing.TB, author mail.Mailbox) map[string]func(*Composer) (store.
 		"activate-password":      recovery((*Composer).ActivatePassword, "v", ""),
 		"reset-password":         recovery((*Composer).ResetPassword, "r", ""),
 		"temporary-password":     recovery((*Composer).TemporaryPassword, "", "wg4q-00x7-3zzm-9k1d"),
+		"invitation":             invite(nil, false),
+		"invitation-member":      invite(&author, true),
 		"notification":           notice(nil),
 		"notification-blind":     notice(func(n *Notice) { n.Blind = true }),
 		"notification-external":  notice(func(n *Notice) { n.External = true }),

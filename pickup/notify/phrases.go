@@ -153,6 +153,16 @@ const (
 	phraseTemporaryNotAsked = "Then there is nothing to do. Your password stays as it is as long as nobody uses the temporary one, so keep this mail to yourself."
 
 	phraseNeverAsk      = "We never ask by mail for a password, for bank details or for a payment."
+	phraseInviteSubject = "Your invitation to %[1]s Secure Mail"
+	phraseInvite        = "%[1]s invites you to its secure mail."
+	phraseInviteBy      = "%[1]s of %[2]s invites you to secure mail."
+	phraseInviteMember  = "With it you send private messages from your usual mail program: put the word that your help desk names into the subject, and the message is kept sealed on %[1]s's own site until its reader picks it up. What people answer there you find in your usual mailbox."
+	phraseInviteGuest   = "On %[1]s's own site you read private messages that are not sent by ordinary email, and answer them."
+	phraseInviteLink    = "Choose a password for that site here. The link works once:"
+	phraseInviteNotLead = "You would rather not take part?"
+	phraseInviteNot     = "Then leave this mail alone. Nothing happens without you."
+	phraseInviteReason  = "You get this mail because somebody at %[2]s entered %[1]s to be invited."
+
 	phraseAccountReason = "You get this mail because %[1]s is registered with %[2]s Secure Mail."
 )
 
@@ -177,6 +187,8 @@ func Phrases() []string {
 		phraseResetSubject, phraseReset, phraseResetLink, phraseResetPrice, phraseResetNotAsked,
 		phraseTemporarySubject, phraseTemporary, phraseTemporaryLabel, phraseTemporaryUntil, phraseTemporaryOnce, phraseTemporaryNotAsked,
 		phraseFailedSubject, phraseFailed, phraseFailedKept, phraseFailedNext, phraseNeverAsk, phraseAccountReason,
+		phraseInviteSubject, phraseInvite, phraseInviteBy, phraseInviteMember, phraseInviteGuest, phraseInviteLink, phraseInviteNotLead,
+		phraseInviteNot, phraseInviteReason,
 	}
 	list = append(list, zones[:]...)
 	list = append(list, weekdays[:]...)

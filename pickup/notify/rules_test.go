@@ -233,7 +233,8 @@ func TestHostileNamesStayNames(t *testing.T) {
 			if got := elementsOf(t, r.html); !slices.Equal(got, plain[name]) && !slices.Equal(withoutBreaks(got), withoutBreaks(plain[name])) {
 				t.Errorf("%s from %q: the name changed the markup to %q", name, hostile, got)
 			}
-			if from, err := r.header.Author(); err != nil || from.Address != c.from || len([]rune(from.Name)) > 64 {
+			if from, err := r.header.Author(); err != nil || from.Address != c.from && name != "invitation-member" ||
+				len([]rune(from.Name)) > 64 {
 				t.Errorf("%s from %q: author %v %v", name, hostile, from, err)
 			}
 		}
