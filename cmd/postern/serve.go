@@ -57,6 +57,7 @@ func serve(ctx context.Context, cfg config.Config, log *slog.Logger, started fun
 type doors struct {
 	smtp    []smtpd.Listener
 	site    net.Listener
+	desk    net.Listener // of the console; nil: off
 	ops     net.Listener // nil: off
 	control net.Listener
 }
@@ -65,7 +66,7 @@ func (d doors) close() {
 	for _, l := range d.smtp {
 		l.Close()
 	}
-	for _, l := range []net.Listener{d.site, d.ops, d.control} {
+	for _, l := range []net.Listener{d.site, d.desk, d.ops, d.control} {
 		if l != nil {
 			l.Close()
 		}
@@ -88,6 +89,11 @@ func (g *gateway) open() (d doors, err error) {
 	}
 	if d.site, err = listen("pickup.listen", g.cfg.Pickup.Listen); err != nil {
 		return d, err
+	}
+	if g.desk != nil {
+		if d.desk, err = listen("admin.listen", g.cfg.Admin.Listen); err != nil {
+			return d, err
+		}
 	}
 	if g.cfg.Ops.Listen != "" {
 		if d.ops, err = listen("ops.listen", g.cfg.Ops.Listen); err != nil {
@@ -124,18 +130,17 @@ func (g *gateway) run(ctx context.Context, d doors, started func(*gateway)) erro
 	jobs.start("expiry", g.messages.Run)
 	jobs.start("account mails", g.later.Run)
 	jobs.start("smtp", func(ctx context.Context) error { return g.smtp.Run(ctx, d.smtp...) })
-	site := g.startSite(jobs, d.site)
+	sites := []*http.Server{g.conns.Guard(web.Server(g.site.Handler()))}
+	g.serveSite(jobs, "site", sites[0], d.site)
+	if d.desk != nil {
+		sites = append(sites, g.deskConns.Guard(web.Server(g.desk.Handler())))
+		g.serveSite(jobs, "console", sites[1], d.desk)
+	}
 	if d.ops != nil {
 		serveHTTP(jobs, "ops", &http.Server{Handler: ops.Handler(g.reg, g.health), ReadHeaderTimeout: 5 * time.Second}, d.ops)
 	}
 	jobs.start("control", func(ctx context.Context) error { return control.Serve(ctx, d.control, methods(g.admin)) })
 	jobs.start("reload", g.reloadOnHangup)
-	if g.siteCert != nil {
-		jobs.start("certificate", func(ctx context.Context) error {
-			g.siteCert.Watch(ctx, g.log.With("listener", "site"))
-			return nil
-		})
-	}
 	g.health.SetReady(true)
 	g.log.Info("ready", "event", "start", "smtp", g.cfg.SMTP.Listen, "site", g.cfg.Pickup.URL, "version", versionText())
 	if started != nil {
@@ -145,34 +150,39 @@ func (g *gateway) run(ctx context.Context, d doors, started func(*gateway)) erro
 	case <-ctx.Done():
 	case <-jobs.failed:
 	}
-	g.drain(context.WithoutCancel(ctx), site)
+	g.drain(context.WithoutCancel(ctx), sites)
 	cut()
 	return jobs.wait()
 }
 
 // drain lets what runs come to its end within the drain timeout: no new connections, clients are told to come back,
 // deliveries end or give their items back.
-func (g *gateway) drain(ctx context.Context, site *http.Server) {
+func (g *gateway) drain(ctx context.Context, sites []*http.Server) {
 	g.health.SetReady(false)
 	g.log.Info("draining", "event", "drain", "timeout", g.cfg.DrainTimeout)
 	ctx, cancel := context.WithTimeout(ctx, g.cfg.DrainTimeout)
 	defer cancel()
 	rest := newGroup(ctx)
 	rest.start("smtp", g.smtp.Drain)
-	rest.start("site", site.Shutdown)
+	for _, site := range sites {
+		rest.start("site", site.Shutdown)
+	}
 	rest.start("relay", g.runner.Drain)
 	if err := rest.wait(); err != nil {
 		g.log.Warn("cut off what was still running", "event", "drain", "error", err)
 	}
 }
 
-func (g *gateway) startSite(jobs *group, l net.Listener) *http.Server {
-	srv := g.conns.Guard(web.Server(g.site.Handler()))
-	if g.siteCert != nil {
-		l = tls.NewListener(l, &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: g.siteCert.Get, NextProtos: []string{"http/1.1"}})
+// serveSite serves one of the sites, with its certificate if it has one, which is watched.
+func (g *gateway) serveSite(jobs *group, name string, srv *http.Server, l net.Listener) {
+	if cert := g.certificates()[name]; cert != nil {
+		l = tls.NewListener(l, &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: cert.Get, NextProtos: []string{"http/1.1"}})
+		jobs.start(name+" certificate", func(ctx context.Context) error {
+			cert.Watch(ctx, g.log.With("listener", name))
+			return nil
+		})
 	}
-	serveHTTP(jobs, "site", srv, l)
-	return srv
+	serveHTTP(jobs, name, srv, l)
 }
 
 // serveHTTP runs a server until it is shut down, or cut with its group.
@@ -197,8 +207,9 @@ func (g *gateway) reloadOnHangup(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-hangup:
-			g.reload("smtp", g.smtpCert)
-			g.reload("site", g.siteCert)
+			for name, cert := range g.certificates() {
+				g.reload(name, cert)
+			}
 		}
 	}
 }

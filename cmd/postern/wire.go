@@ -21,6 +21,7 @@ import (
 	"postern/pickup"
 	"postern/pickup/account"
 	"postern/pickup/admin"
+	adminsite "postern/pickup/admin/console"
 	"postern/pickup/message"
 	"postern/pickup/notify"
 	"postern/pickup/web"
@@ -68,6 +69,10 @@ type gateway struct {
 	siteCert *smtpd.Certificate
 
 	postmaster store.Address // of the organisation
+
+	desk      *adminsite.Console // the administrators' site; nil: off
+	deskConns *web.Conns
+	deskCert  *smtpd.Certificate
 }
 
 // newGateway builds everything on an open store. It fails before anything was changed when keys or files are not as
@@ -78,7 +83,7 @@ func newGateway(ctx context.Context, cfg config.Config, db store.Store, log *slo
 	ops.RegisterStore(g.reg, db, time.Now)
 	g.health = &ops.Health{Check: g.canStore}
 	for _, step := range []func(context.Context) error{
-		g.openSecrets, g.buildMails, g.buildIntake, g.buildRelay, g.buildServices, g.buildSMTP, g.buildSite, g.addGauges,
+		g.openSecrets, g.buildMails, g.buildIntake, g.buildRelay, g.buildServices, g.buildSMTP, g.buildSite, g.buildConsole, g.addGauges,
 	} {
 		if err := step(ctx); err != nil {
 			return nil, err
@@ -242,7 +247,7 @@ func (g *gateway) buildServices(context.Context) error {
 		Store: g.db, Keys: g.keys, Threads: g.macs.threads, Messages: g.messages, Users: g.accounts, Runner: delivering{g.runner, g.hops},
 		Explain: explainer{g.intake}, LogOns: g.accounts, Recorder: g.recorder, ConsoleURL: g.cfg.Admin.URL,
 		Internal: g.cfg.Internal, Zone: g.zone(),
-		Organization: g.cfg.Organization.Name, Log: g.log, Now: time.Now,
+		Organization: g.cfg.Organization.Name, Settings: g.cfg.YAML(), Alarms: g.alarms, Log: g.log, Now: time.Now,
 	})
 	g.sweeper = &sweep.Sweeper{Store: g.db, Ring: g.ring, Now: time.Now, Log: g.log}
 	return nil
@@ -313,7 +318,8 @@ func (g *gateway) buildSite(context.Context) (err error) {
 		},
 		Zone: g.zone(), ExpireAfter: g.cfg.Pickup.ExpireAfter, KeepLoggedIn: g.cfg.Pickup.KeepLoggedIn,
 		Limits:   pickup.Limits{Files: replyFiles, Bytes: replyLimit(int64(g.cfg.SMTP.MaxMessageSize)), Text: replyText},
-		Accounts: g.accounts, Messages: g.messages, Internal: g.cfg.Internal, Catalogue: text, Now: time.Now, Log: g.log,
+		Accounts: g.accounts, Messages: g.messages, Internal: g.cfg.Internal, Catalogue: text,
+		Console: g.consoleSession, Now: time.Now, Log: g.log,
 	})
 	return err
 }
@@ -330,7 +336,7 @@ func (g *gateway) addGauges(context.Context) error {
 	ops.RegisterGauge(g.reg, "site_connections", "Open connections of the site; at 1,000 the ones that rest are closed for new ones.", "", func() float64 {
 		return float64(g.conns.Len())
 	})
-	for name, cert := range map[string]*smtpd.Certificate{"smtp": g.smtpCert, "site": g.siteCert} {
+	for name, cert := range g.certificates() {
 		if cert != nil {
 			ops.RegisterGauge(g.reg, "certificate_expires_timestamp_seconds", "When the certificate in use lapses, in Unix time.", name, func() float64 {
 				return float64(cert.NotAfter().Unix())

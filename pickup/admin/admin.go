@@ -83,6 +83,9 @@ type Config struct {
 
 	ConsoleURL   string // admin.url, without slash at its end; set-up links are built from it
 	Organization string // names the console in authenticator apps
+	Settings     string // the configuration in force as YAML; it names files of secrets, and holds none
+
+	Alarms func() []Alert // what the machine has to say: disk, certificates; nil: nothing
 
 	Log *slog.Logger
 	Now func() time.Time

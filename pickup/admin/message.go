@@ -35,6 +35,8 @@ type RecipientView struct {
 	Rule     string    `json:"rule"`
 	Reason   string    `json:"reason"`
 	State    string    `json:"state"`
+	Live     bool      `json:"live,omitempty"` // can still be opened
+	Expires  time.Time `json:"expires,omitzero"`
 	Since    time.Time `json:"since"`
 	Ended    string    `json:"ended,omitempty"`
 	Notified time.Time `json:"notified,omitzero"`
@@ -187,7 +189,7 @@ func addRecipients(tx store.Tx, v *MessageView, id store.MessageID) error {
 func recipientView(r store.Recipient) RecipientView {
 	return RecipientView{
 		Item: r.Key.String(), To: r.Address.String(), Action: string(r.Action), Rule: r.Rule, Reason: r.Reason, State: string(r.State),
-		Since: r.Since, Ended: string(r.Ended), Notified: r.Notified, Fetched: r.Fetched.N, Opened: r.Opened, Detail: r.Detail,
+		Live: r.Live(), Expires: r.Expires, Since: r.Since, Ended: string(r.Ended), Notified: r.Notified, Fetched: r.Fetched.N, Opened: r.Opened, Detail: r.Detail,
 	}
 }
 
@@ -222,15 +224,24 @@ func (s *Service) MessageRecall(ctx context.Context, a Actor, query string) (int
 		return 0, err
 	}
 	if live == 0 {
-		return 0, fmt.Errorf("message %s has no share left that could be taken back: it was not sealed, or every share has ended", id)
+		return 0, fmt.Errorf("message %s has no share left that could be taken back: it was not sealed, or every share has ended: %w", id, store.ErrConflict)
 	}
 	return live, s.Messages.RecallAll(ctx, by, id)
 }
 
 func (s *Service) recallOne(ctx context.Context, by message.Actor, key store.RcptKey) error {
-	err := s.Messages.Recall(ctx, by, key)
-	if errors.Is(err, message.ErrNotFound) {
-		return fmt.Errorf("%s is no recipient of a sealed message: %w", key, err)
+	return shareError(key, s.Messages.Recall(ctx, by, key))
+}
+
+// shareError says in a sentence why nothing could be done with a share: store.ErrNotFound when there is none,
+// store.ErrConflict when it is over.
+func shareError(key store.RcptKey, err error) error {
+	ended := new(message.EndedError)
+	switch {
+	case errors.Is(err, message.ErrNotFound), errors.Is(err, store.ErrNotFound):
+		return fmt.Errorf("%s is no recipient of a sealed message: %w", key, store.ErrNotFound)
+	case errors.As(err, &ended):
+		return fmt.Errorf("%s: %w: %w", key, err, store.ErrConflict)
 	}
 	return err
 }

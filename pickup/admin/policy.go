@@ -72,3 +72,11 @@ func (s *Service) PolicyExplain(ctx context.Context, a Actor, d DryRun) ([]Verdi
 	}
 	return s.Explain.Explain(ctx, env, d.Header)
 }
+
+// SettingsShow is the configuration in force as YAML. There is no secret in it.
+func (s *Service) SettingsShow(_ context.Context, a Actor) (string, error) {
+	if err := a.allow("SettingsShow"); err != nil {
+		return "", err
+	}
+	return s.Settings, nil
+}

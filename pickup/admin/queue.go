@@ -56,6 +56,18 @@ func (s *Service) QueueList(ctx context.Context, a Actor, domain string, c store
 	return page, err
 }
 
+// QueueCount counts waiting deliveries.
+func (s *Service) QueueCount(ctx context.Context, a Actor) (n int64, err error) {
+	if err := a.allow("QueueCount"); err != nil {
+		return 0, err
+	}
+	err = s.Store.View(ctx, func(tx store.Tx) error {
+		n, err = tx.Queue().Count()
+		return err
+	})
+	return n, err
+}
+
 // QueueShow tells of one waiting delivery.
 func (s *Service) QueueShow(ctx context.Context, a Actor, key store.RcptKey) (row QueueRow, err error) {
 	if err := a.allow("QueueShow"); err != nil {

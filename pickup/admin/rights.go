@@ -40,11 +40,13 @@ type Method string
 // rights is the one table of who may call what. A method that takes an Actor and is not in it is open to nobody.
 var rights = map[Method][]Role{
 	"QueueList":  Roles(),
+	"QueueCount": Roles(),
 	"QueueShow":  Roles(),
 	"QueueRetry": {RoleAdmin},
 	"QueueDrop":  {RoleAdmin},
 
 	"OverviewShow": Roles(),
+	"AlertList":    Roles(),
 
 	"AuditList":   {RoleAdmin, RoleAuditor},
 	"AuditExport": {RoleAdmin, RoleAuditor},
@@ -65,6 +67,7 @@ var rights = map[Method][]Role{
 	"KeyRetire": {RoleAdmin},
 
 	"PolicyExplain": Roles(),
+	"SettingsShow":  {RoleAdmin, RoleAuditor},
 
 	"AdminList":   {RoleAdmin, RoleAuditor},
 	"AdminCreate": {RoleAdmin},

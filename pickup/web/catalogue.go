@@ -71,6 +71,12 @@ func (c *Catalogue) Falling(tag string) (*Catalogue, error) {
 	return &other, nil
 }
 
+// OnlyEnglish is the catalogue of a site that is not translated.
+func OnlyEnglish() *Catalogue {
+	tags := []language.Tag{language.English}
+	return &Catalogue{files: map[string]translation{}, tags: tags, fallback: English, matcher: language.NewMatcher(tags)}
+}
+
 // Builtin is the catalogue of the translations that are part of the program.
 func Builtin() (*Catalogue, error) {
 	folder, err := fs.Sub(locale, "locale")

@@ -122,7 +122,7 @@ func (c *Config) fill() {
 	fillText(&c.Relay.Ehlo, c.Hostname, true)
 	fillText(&c.ServerKey, c.DataDir+"/keys/server.key", c.DataDir != "")
 	fillText(&c.Admin.URL, "http://"+c.Admin.Listen, c.Admin.Listen != "")
-	c.Pickup.URL = strings.TrimRight(c.Pickup.URL, "/")
+	c.Pickup.URL, c.Admin.URL = strings.TrimRight(c.Pickup.URL, "/"), strings.TrimRight(c.Admin.URL, "/")
 	for i := range c.Relay.Routes {
 		fillText(&c.Relay.Routes[i].TLS, "opportunistic", true)
 		fillText(&c.Relay.Routes[i].EightBit, "bounce", true)

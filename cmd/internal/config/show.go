@@ -83,6 +83,9 @@ func (c Config) InWords() string {
 	}
 	say("Sealed: mail from %s to outside whose subject holds [%s].", strings.Join(c.Organization.Domains, ", "), strings.Join(c.Policy.Tags, "] or ["))
 	say("Recipients read it at %s within %s.", c.Pickup.URL, durationText(c.Pickup.ExpireAfter))
+	if c.Admin.Listen != "" {
+		say("Administrators use the console at %s.", c.Admin.URL)
+	}
 	for _, note := range c.Notes() {
 		say("Note: %s", note)
 	}
@@ -107,9 +110,6 @@ func (c Config) Notes() (notes []string) {
 	}
 	if c.Notify.ConfirmSender {
 		notes = append(notes, "notify.confirm_sender is on, but confirmations do not exist yet")
-	}
-	if c.Admin.Listen != "" {
-		notes = append(notes, "admin.listen is read, but the console does not exist yet: use the command line")
 	}
 	if c.Organization.Support.Phone == "" && c.Organization.Support.Email == "" {
 		notes = append(notes, "organization.support has neither phone nor email: recipients in trouble find nobody to ask")

@@ -97,6 +97,9 @@ func (c *Config) checkServer(k *checker) {
 			k.hostPort(l.key, l.value)
 		}
 	}
+	if c.Admin.Listen != "" {
+		k.siteURL("admin", c.Admin.URL, c.Admin.TLS, "administrators'")
+	}
 	k.certificate("admin.tls", c.Admin.TLS)
 }
 
@@ -116,6 +119,7 @@ func (c *Config) checkListeners(k *checker) {
 		claim(fmt.Sprintf("smtp.listen[%d]", i), addr)
 	}
 	claim("pickup.listen", c.Pickup.Listen)
+	claim("admin.listen", c.Admin.Listen)
 	claim("ops.listen", c.Ops.Listen)
 }
 
@@ -241,15 +245,7 @@ func (c *Config) checkPolicy(k *checker) {
 
 func (c *Config) checkPickup(k *checker) {
 	k.hostPort("pickup.listen", c.Pickup.Listen)
-	u, err := url.Parse(c.Pickup.URL)
-	switch {
-	case err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || u.RawQuery != "" || u.Fragment != "" || u.User != nil:
-		k.add("pickup.url", "%q is not the site's address such as https://secure-mail.example.org", c.Pickup.URL)
-	case u.Path != "":
-		k.add("pickup.url", "%q has a path; the site needs a host name of its own", c.Pickup.URL)
-	case u.Scheme == "http" && !isLoopback(u.Hostname()):
-		k.add("pickup.url", "http is for loopback only; recipients' passwords need https")
-	}
+	k.siteURL("pickup", c.Pickup.URL, c.Pickup.TLS, "recipients'")
 	if c.Pickup.ExpireAfter < time.Hour {
 		k.add("pickup.expire_after", "%s is under 1h", c.Pickup.ExpireAfter)
 	}
@@ -260,9 +256,6 @@ func (c *Config) checkPickup(k *checker) {
 		k.add("pickup.recovery", "%q does not exist yet; leave the key at activate", c.Pickup.Recovery)
 	}
 	k.oneOf("pickup.language", c.Pickup.Language, "en")
-	if u != nil && u.Scheme == "http" && c.Pickup.TLS.Set() {
-		k.add("pickup.url", "begins with http, but pickup.tls has a certificate: the site answers https")
-	}
 	for i, host := range c.Pickup.Aliases {
 		if _, err := idna.Lookup.ToASCII(host); host == "" || err != nil {
 			k.add(fmt.Sprintf("pickup.aliases[%d]", i), "%q is not a host name", host)
@@ -270,6 +263,22 @@ func (c *Config) checkPickup(k *checker) {
 	}
 	k.networks("pickup.trusted_proxies", c.Pickup.TrustedProxies)
 	k.certificate("pickup.tls", c.Pickup.TLS)
+}
+
+// siteURL checks the public address of a site.
+func (k *checker) siteURL(section, address string, t TLS, whose string) {
+	key := section + ".url"
+	u, err := url.Parse(address)
+	switch {
+	case err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || u.RawQuery != "" || u.Fragment != "" || u.User != nil:
+		k.add(key, "%q is not the site's address such as https://secure-mail.example.org", address)
+	case u.Path != "":
+		k.add(key, "%q has a path; the site needs a host name of its own", address)
+	case u.Scheme == "http" && !isLoopback(u.Hostname()):
+		k.add(key, "http is for loopback only; %s passwords need https", whose)
+	case u.Scheme == "http" && t.Set():
+		k.add(key, "begins with http, but %s.tls has a certificate: the site answers https", section)
+	}
 }
 
 func isLoopback(host string) bool {

@@ -1,0 +1,104 @@
+package admin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"postern/store"
+)
+
+// AlertKind says what an alert is about.
+type AlertKind string
+
+// The alerts.
+const (
+	AlertDisk        AlertKind = "disk"        // N octets are left above the reserve; urgent: below it no mail is taken
+	AlertStore       AlertKind = "store"       // nothing can be stored
+	AlertCertificate AlertKind = "certificate" // of listener Subject, ends At
+	AlertQueue       AlertKind = "queue"       // a delivery waits since At, N wait in all
+	AlertMuted       AlertKind = "muted"       // the stored key of user Subject is not its own: its mail waits for links (KEYS K7)
+	AlertDeclined    AlertKind = "declined"    // N messages were not meant for their readers, of late
+)
+
+// Alert is something that needs a hand.
+type Alert struct {
+	Kind    AlertKind `json:"kind"`
+	Urgent  bool      `json:"urgent"` // harm is being done; else it will be
+	Subject string    `json:"subject,omitempty"`
+	N       int64     `json:"n,omitempty"`
+	At      time.Time `json:"at,omitzero"`
+}
+
+const (
+	queueOld    = time.Hour
+	alertWindow = 7 * 24 * time.Hour // how long what happened is told
+	alertMost   = 20                 // of one kind
+)
+
+// AlertList tells what needs a hand now: of the machine, and of the store.
+func (s *Service) AlertList(ctx context.Context, a Actor) (list []Alert, err error) {
+	if err := a.allow("AlertList"); err != nil {
+		return nil, err
+	}
+	now := s.now()
+	err = s.Store.View(ctx, func(tx store.Tx) error {
+		list = nil
+		if s.Alarms != nil {
+			list = s.Alarms()
+		}
+		for _, find := range []func(store.Tx, time.Time) ([]Alert, error){oldQueue, muted, declined} {
+			found, err := find(tx, now)
+			if err != nil {
+				return err
+			}
+			list = append(list, found...)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("look for alerts: %w", err)
+	}
+	return list, nil
+}
+
+func oldQueue(tx store.Tx, now time.Time) ([]Alert, error) {
+	oldest, err := tx.Queue().Oldest()
+	if errors.Is(err, store.ErrNotFound) || err == nil && now.Sub(oldest) < queueOld {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	n, err := tx.Queue().Count()
+	return []Alert{{Kind: AlertQueue, Urgent: true, N: n, At: oldest}}, err
+}
+
+// muted are users whose sign-in found a wrong key of late, if they are still so.
+func muted(tx store.Tx, now time.Time) (list []Alert, err error) {
+	events, _, err := tx.Audit().List(store.EventFilter{What: store.EventMuted, From: now.Add(-alertWindow)}, "", alertMost)
+	seen := map[store.AccountID]bool{}
+	for _, e := range events {
+		if seen[e.Account] {
+			continue
+		}
+		seen[e.Account] = true
+		acc, err := tx.Accounts().Get(e.Account)
+		if err != nil {
+			return nil, err
+		}
+		if acc.Muted {
+			list = append(list, Alert{Kind: AlertMuted, Urgent: true, Subject: acc.Address.String(), At: e.At()})
+		}
+	}
+	return list, err
+}
+
+func declined(tx store.Tx, now time.Time) ([]Alert, error) {
+	events, _, err := tx.Audit().List(store.EventFilter{What: store.EventDeclined, From: now.Add(-alertWindow)}, "", alertMost)
+	if err != nil || len(events) == 0 {
+		return nil, err
+	}
+	return []Alert{{Kind: AlertDeclined, N: int64(len(events)), At: events[0].At()}}, nil
+}

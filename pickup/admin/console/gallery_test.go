@@ -1,0 +1,174 @@
+package console_test
+
+import (
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"postern/cmd/browser"
+	"postern/cmd/testneed"
+	"postern/pickup/admin"
+	"postern/store"
+)
+
+// shown is a page state by a name that begins with its template's.
+type shown struct{ name, path string }
+
+// filled plants what a console shows after some days, and names the pages that show it.
+func (w *world) filled() []shown {
+	for day := range 14 {
+		for n := range (day*5)%7 + 1 {
+			m := w.mail(joan)
+			if n%2 == 0 {
+				w.bed.ChangeRcpt(store.RcptKey{Message: m.ID, N: 1}, func(r *store.Recipient) { r.State, r.Opened = store.StateOpened, w.Now() })
+			}
+			w.advance(time.Second)
+		}
+		w.advance(24*time.Hour - 10*time.Second)
+	}
+	held := w.waits(store.Address{Local: "appointments-and-referrals", Domain: "clinic.example"}, "certificate is for *.hosting.example, not for mx.clinic.example")
+	w.waits(store.Address{Local: "reception", Domain: "clinic.example"}, "certificate is for *.hosting.example, not for mx.clinic.example")
+	w.waits(joan, "451 4.7.1 Greylisted, try again in 300 seconds")
+	w.advance(3 * time.Hour)
+	m := w.mail(joan, ruth, store.Address{Local: strings.Repeat("endless", 8), Domain: "regional-health-board-of-the-north.example"})
+	w.bed.ChangeRcpt(store.RcptKey{Message: m.ID, N: 2}, func(r *store.Recipient) {
+		r.State, r.Fetched.N, r.Detail = store.StateDeclined, 4, "250 2.0.0 Ok"
+	})
+	w.bed.ChangeRcpt(store.RcptKey{Message: m.ID, N: 3}, func(r *store.Recipient) { r.State, r.Opened = store.StateOpened, w.Now() })
+	w.alarms = []admin.Alert{{Kind: admin.AlertCertificate, Subject: "gateway.example.org", At: w.Now().Add(12 * 24 * time.Hour)},
+		{Kind: admin.AlertDisk, N: 600 << 20}}
+	id := m.ID.String()
+	return []shown{{"dashboard", "/"}, {"dashboard.done", "/?done=password"}, {"queue", "/queue"}, {"queue.none", "/queue?domain=none.example"},
+		{"queue-item", "/queue/" + held.String()}, {"drop", "/queue/" + held.String() + "/drop"}, {"messages", "/messages?q=joan.hartley%40mail.example"},
+		{"messages.none", "/messages?q=x"}, {"message", "/messages/" + id}, {"recall", "/messages/" + id + "/recall"},
+		{"recall.one", "/messages/" + id + "/recall?item=" + id + ".1"}, {"policy", "/policy"}, {"settings", "/settings"}, {"keys", "/settings/keys"},
+		{"password", "/password"}, {"error.missing", "/none"}, {"error.message", "/m/x"}}
+}
+
+// TestEveryConsolePageLooksRightAndAxeFindsNothing looks at every page in a browser: on a wide screen, on a phone, in
+// the dark, and at 320 px.
+func TestEveryConsolePageLooksRightAndAxeFindsNothing(t *testing.T) {
+	w := newWorld(t)
+	tab := browser.Start(t).Tab(t)
+	look := func(name string) {
+		t.Helper()
+		if status := browser.Eval[int](tab, "performance.getEntriesByType('navigation')[0].responseStatus"); status >= 500 {
+			t.Errorf("%s answers %d: %s", name, status, w.bed.Log)
+		}
+		for suffix, screen := range map[string]browser.Viewport{"-1280": browser.Desk, "-375": browser.Phone, "-dark": browser.Night, "-320": {Width: 320, Height: 600}} {
+			tab.View(screen)
+			if suffix != "-320" {
+				tab.Screenshot("console-" + name + suffix)
+				tab.Axe(t)
+			}
+			if wide := browser.Eval[int](tab, "document.documentElement.scrollWidth - document.documentElement.clientWidth"); wide > 0 {
+				t.Errorf("%s%s is %d px wider than its screen", name, suffix, wide)
+			}
+		}
+		tab.View(browser.Desk)
+	}
+	tab.Go(w.server.URL + "/sign-in")
+	look("sign-in")
+	tab.Fill("#email", dana.String())
+	tab.Fill("#password", "wrong")
+	tab.Press("main .btn")
+	look("sign-in.wrong")
+	pages := w.filled()
+	tab.Go(w.server.URL + w.setUpLink(dana, admin.RoleAdmin))
+	look("set-up")
+	key := browser.Eval[string](tab, `[...document.querySelectorAll("main dd code")][0].textContent`)
+	tab.Fill("#code", "000000")
+	tab.Fill("#pw", "Mari")
+	tab.Press("main .btn[type=submit]")
+	look("set-up.wrong")
+	tab.Fill("#code", totp(t, key, w.Now()))
+	tab.Fill("#pw", password)
+	tab.Fill("#pw2", password)
+	tab.Press("main .btn[type=submit]")
+	if tab.Path() != "/" {
+		t.Fatalf("after the set-up the browser is at %s", tab.Path())
+	}
+	for _, p := range pages {
+		tab.Go(w.server.URL + p.path)
+		look(p.name)
+	}
+	tab.Click(".usermenu summary")
+	look("menu")
+	tab.Go(w.server.URL + "/password")
+	tab.Press("main .btn")
+	look("password.wrong")
+	tab.Go(w.server.URL + "/policy")
+	tab.Press("main .btn")
+	look("policy.wrong")
+	eml := filepath.Join(t.TempDir(), "review-june.eml")
+	must(t, os.WriteFile(eml, []byte("From: maria@example.org\r\nTo: joan.hartley@mail.example, care.records@example.org, p.hartley@mail.example\r\nSubject: [secure] x\r\n\r\nx"), 0o600))
+	tab.Files("#eml", eml)
+	tab.Press("main .btn")
+	look("policy.verdicts")
+	tab.Go(w.server.URL + w.setUpLink(priya, admin.RoleHelpDesk) + "x")
+	look("link")
+}
+
+// TestConsolePagesAreValidHTML runs html-validate over every page, as the server sends it, by the rules of the
+// recipients' site.
+func TestConsolePagesAreValidHTML(t *testing.T) {
+	node := testneed.Program(t, "node")
+	tools, err := filepath.Abs("../../../.ci")
+	must(t, err)
+	program := filepath.Join(tools, "node_modules/html-validate/bin/html-validate.mjs")
+	if _, err := os.Stat(program); err != nil {
+		testneed.Missing(t, `html-validate is not installed; "npm ci" in .ci installs it`)
+	}
+	dir := t.TempDir()
+	seen := map[string]bool{}
+	for name, page := range everyPage(t) {
+		template, _, _ := strings.Cut(name, ".")
+		seen[template] = true
+		must(t, os.WriteFile(filepath.Join(dir, name+".html"), []byte(page), 0o600))
+	}
+	files, err := filepath.Glob("templates/[^_]*.html")
+	must(t, err)
+	for _, f := range files {
+		if name := strings.TrimSuffix(filepath.Base(f), ".html"); name != "layout" && !seen[name] {
+			t.Errorf("no page shows template %s", name)
+		}
+	}
+	out, err := exec.Command(node, program, "--config", filepath.Join(tools, "htmlvalidate.mjs"), "--formatter", "text", dir).CombinedOutput()
+	if err != nil {
+		t.Errorf("html-validate: %v\n%s", err, strings.ReplaceAll(string(out), dir+"/", ""))
+	}
+}
+
+// everyPage is every page state by a name that begins with its template's.
+func everyPage(t *testing.T) map[string]string {
+	t.Helper()
+	w := newWorld(t)
+	pages := map[string]string{}
+	add := func(name string, a answer) { pages[name] = a.body }
+	guest := w.visitor()
+	add("dashboard.empty", w.signedIn(audrey, admin.RoleAuditor).get("/"))
+	for name, path := range map[string]string{"sign-in": "/sign-in", "sign-in.out": "/sign-in?signed-out=1", "sign-in.cookies": "/sign-in?check=cookie",
+		"sign-in.asked": "/sign-in?to=/queue", "link.incomplete": "/n/x"} {
+		add(name, guest.get(path))
+	}
+	add("sign-in.wrong", guest.post("/sign-in", "email", "x"))
+	link := w.setUpLink(priya, admin.RoleHelpDesk)
+	add("set-up", guest.get(link))
+	add("set-up.weak", guest.post(link, "password", "x"))
+	add("set-up.code", guest.post(link, "password", password, "password2", password, "code", "x"))
+	list := w.filled()
+	v := w.signedIn(dana, admin.RoleAdmin)
+	for _, p := range list {
+		add(p.name, v.get(p.path))
+	}
+	add("password.wrong", v.post("/password", "old", "x", "password", password+"!", "password2", password+"!"))
+	add("drop.long", v.post("/queue/"+w.waits(joan, "").String()+"/drop", "reason", strings.Repeat("x", 300)))
+	add("policy.wrong", v.dryRun("", "", "x"))
+	add("policy.verdicts", v.dryRun("x.eml", "To: joan@mail.example\r\n\r\n", "joan@mail.example\nx@example.org"))
+	add("error.cross", v.send(http.MethodPost, "/sign-out", "cross-site"))
+	return pages
+}

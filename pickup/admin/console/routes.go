@@ -1,0 +1,100 @@
+package console
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+
+	"postern/pickup/admin"
+)
+
+// handler is a route that leaves errors to failureOf. who is zero on open routes without a session.
+type handler func(w http.ResponseWriter, r *http.Request, who admin.Signed) error
+
+// route is one line of the route table.
+type route struct {
+	pattern string
+	needs   admin.Method // what the route is for; empty: everybody who is signed in
+	open    bool         // answers without a session
+	limit   int64        // octets of the body; 0: as web.DefaultBody
+	do      handler
+}
+
+// routes is the route table.
+func (c *Console) routes() []route {
+	return []route{
+		{pattern: "GET /sign-in", open: true, do: c.signInPage},
+		{pattern: "POST /sign-in", open: true, do: c.signIn},
+		{pattern: "POST /sign-out", open: true, do: c.signOut},
+		{pattern: "GET /n/{token}", open: true, do: c.setUpPage},
+		{pattern: "POST /n/{token}", open: true, do: c.setUp},
+
+		{pattern: "GET /password", do: c.passwordPage},
+		{pattern: "POST /password", do: c.changePassword},
+
+		{pattern: "GET /{$}", needs: "OverviewShow", do: c.dashboard},
+		{pattern: "GET /messages", needs: "MessageTrace", do: c.messages},
+		{pattern: "GET /messages/{id}", needs: "MessageTrace", do: c.showMessage},
+		{pattern: "GET /messages/{id}/recall", needs: "MessageRecall", do: c.recallPage},
+		{pattern: "POST /messages/{id}/recall", needs: "MessageRecall", do: c.recall},
+		{pattern: "GET /settings", needs: "SettingsShow", do: c.settings},
+		{pattern: "GET /settings/keys", needs: "KeyList", do: c.keys},
+
+		{pattern: "GET /queue", needs: "QueueList", do: c.queue},
+		{pattern: "GET /queue/{item}", needs: "QueueShow", do: c.queueItem},
+		{pattern: "POST /queue/{item}/retry", needs: "QueueRetry", do: c.retry},
+		{pattern: "GET /queue/{item}/drop", needs: "QueueDrop", do: c.dropPage},
+		{pattern: "POST /queue/{item}/drop", needs: "QueueDrop", do: c.drop},
+		{pattern: "GET /policy", needs: "PolicyExplain", do: c.policy},
+		{pattern: "POST /policy", needs: "PolicyExplain", limit: maxEML, do: c.dryRun},
+	}
+}
+
+type whoKey struct{}
+
+// whoOf is who is signed in, once guarded has looked.
+func whoOf(r *http.Request) admin.Signed {
+	who, _ := r.Context().Value(whoKey{}).(admin.Signed)
+	return who
+}
+
+// guarded lets only those to a route who may go there.
+func (c *Console) guarded(rt route) func(http.ResponseWriter, *http.Request) error {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		who := whoOf(r)
+		switch {
+		case rt.open:
+		case !signed(who):
+			return redirect(w, signInFor(r))
+		case rt.needs != "" && !admin.May(who.Actor.Role, rt.needs):
+			return admin.ErrForbidden
+		}
+		return rt.do(w, r, who)
+	}
+}
+
+// handle resumes the session of a request and answers for errors.
+func (c *Console) handle(h func(http.ResponseWriter, *http.Request) error) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		who, err := c.who(r)
+		if err == nil {
+			r = r.WithContext(context.WithValue(r.Context(), whoKey{}, who))
+			err = h(w, r)
+		}
+		if err != nil {
+			c.failWith(w, r, err)
+		}
+	}
+}
+
+// redirect leads to a path of this site by GET.
+func redirect(w http.ResponseWriter, target string) error {
+	w.Header().Set("Location", target)
+	w.WriteHeader(http.StatusSeeOther)
+	return nil
+}
+
+// done leads to a page that says what was done.
+func done(w http.ResponseWriter, path, what string) error {
+	return redirect(w, path+"?"+url.Values{"done": {what}}.Encode())
+}

@@ -1,0 +1,26 @@
+package admin
+
+import (
+	"postern/pickup/account"
+	"postern/pickup/message"
+	"postern/store/seal"
+)
+
+// What the console's pages must be able to name without knowing the packages of the recipients' site.
+type (
+	Client          = account.Client
+	BusyError       = account.BusyError
+	CriteriaError   = account.CriteriaError
+	IncompleteError = seal.IncompleteError
+	EndedError      = message.EndedError
+)
+
+// ErrDamaged: the characters of a link do not belong together.
+var ErrDamaged = seal.ErrDamaged
+
+// Bounds of a password, in characters: the least, the most, and the length from which classes of characters do not count.
+const (
+	MinPassword  = account.MinPassword
+	MaxPassword  = account.MaxPassword
+	LongPassword = account.LongPassword
+)
