@@ -8,6 +8,8 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/leonelquinteros/gotext"
 	"golang.org/x/text/language"
@@ -166,6 +168,8 @@ func describe(tag language.Tag) Language {
 	if l.Name == "" {
 		l.Name = l.Tag
 	}
+	first, size := utf8.DecodeRuneInString(l.Name) // in a list of choices, names begin with a capital everywhere
+	l.Name = string(unicode.ToTitle(first)) + l.Name[size:]
 	script, _ := tag.Script()
 	switch script.String() {
 	case "Arab", "Hebr", "Syrc", "Thaa", "Nkoo", "Adlm":

@@ -1,6 +1,7 @@
 package web_test
 
 import (
+	"slices"
 	"testing"
 	"testing/fstest"
 
@@ -21,6 +22,10 @@ msgstr "Bis %s"
 
 msgid "Not translated yet"
 msgstr ""
+
+msgctxt "messages"
+msgid "Sign in"
+msgstr "Eingang"
 
 msgid "100 % sealed"
 msgstr "100 % versiegelt"
@@ -141,13 +146,44 @@ func TestCatalogueRefusesBrokenFiles(t *testing.T) {
 	}
 }
 
-func TestBuiltinCatalogueIsEnglish(t *testing.T) {
+func TestBuiltinCatalogueHasSevenLanguages(t *testing.T) {
 	t.Parallel()
 	c, err := web.Builtin()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := c.Languages(); len(got) != 1 || got[0].Tag != "en" {
+	want := []web.Language{{Tag: "en", Name: "English", Dir: "ltr"}, {Tag: "ar", Name: "العربية", Dir: "rtl"}, {Tag: "cy", Name: "Cymraeg", Dir: "ltr"},
+		{Tag: "de", Name: "Deutsch", Dir: "ltr"}, {Tag: "es", Name: "Español", Dir: "ltr"}, {Tag: "fr", Name: "Français", Dir: "ltr"},
+		{Tag: "pl", Name: "Polski", Dir: "ltr"}}
+	if got := c.Languages(); !slices.Equal(got, want) {
 		t.Errorf("languages: %v", got)
+	}
+}
+
+// TestPluralsFollowTheRuleOfTheirLanguage: the forms of CLDR 47, each by a number that takes it.
+func TestPluralsFollowTheRuleOfTheirLanguage(t *testing.T) {
+	t.Parallel()
+	c, err := web.Builtin()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for lang, want := range map[string]map[int]string{
+		"en": {0: "0 attachments", 1: "1 attachment", 2: "2 attachments", 21: "21 attachments"},
+		"de": {0: "0 Anhänge", 1: "1 Anhang", 2: "2 Anhänge"},
+		"fr": {0: "0 pièce jointe", 1: "1 pièce jointe", 2: "2 pièces jointes"},
+		"es": {0: "0 archivos adjuntos", 1: "1 archivo adjunto", 5: "5 archivos adjuntos"},
+		"pl": {0: "0 załączników", 1: "1 załącznik", 2: "2 załączniki", 5: "5 załączników", 12: "12 załączników", 22: "22 załączniki", 112: "112 załączników"},
+		"ar": {0: "لا مرفقات", 1: "مرفق واحد", 2: "مرفقان", 3: "3 مرفقات", 10: "10 مرفقات", 11: "11 مرفقًا", 99: "99 مرفقًا", 100: "100 مرفق", 103: "103 مرفقات"},
+	} {
+		for n, text := range want {
+			if got := c.Plural(lang, "%d attachment", "%d attachments", n); got != text {
+				t.Errorf("%s, %d: %q, want %q", lang, n, got, text)
+			}
+		}
+	}
+	for n, text := range map[int]string{0: "0 diwrnod", 1: "1 diwrnod", 2: "2 ddiwrnod", 3: "3 diwrnod", 6: "6 diwrnod", 7: "7 diwrnod"} {
+		if got := c.Plural("cy", "Expires in %d day", "Expires in %d days", n); got != "Daw i ben ymhen "+text {
+			t.Errorf("cy, %d: %q", n, got)
+		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"regexp"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -86,6 +87,47 @@ func TestSpeakerSaysDatesAndSizes(t *testing.T) {
 		if string(test.got) != test.want {
 			t.Errorf("%s: %q, want %q", test.name, test.got, test.want)
 		}
+	}
+}
+
+// TestSpeakerSpeaksEveryLanguage: order, names, zones, decimals and units are the language's own.
+func TestSpeakerSpeaksEveryLanguage(t *testing.T) {
+	t.Parallel()
+	c, err := web.Builtin()
+	if err != nil {
+		t.Fatal(err)
+	}
+	london, err := time.LoadLocation("Europe/London")
+	if err != nil {
+		t.Fatal(err)
+	}
+	berlin, err := time.LoadLocation("Europe/Berlin")
+	if err != nil {
+		t.Fatal(err)
+	}
+	tags := regexp.MustCompile(`<[^>]*>`)
+	for lang, want := range map[string][6]string{
+		"en": {"Tuesday 9 June 2026, 10:42 BST", "1 August", "11:42:07 CEST", "88 KB", "1.2 MB", "Sent"},
+		"de": {"Dienstag, 9. Juni 2026, 10:42 UTC+1", "1. August", "11:42:07 MESZ", "88 kB", "1,2 MB", "Gesendet"},
+		"fr": {"mardi 9 juin 2026, 10:42 UTC+1", "1er août", "11:42:07 UTC+2", "88 ko", "1,2 Mo", "Envoyés"},
+		"es": {"martes, 9 de junio de 2026, 10:42 UTC+1", "1 de agosto", "11:42:07 UTC+2", "88 kB", "1,2 MB", "Enviados"},
+		"pl": {"wtorek, 9 czerwca 2026, 10:42 UTC+1", "1 sierpnia", "11:42:07 UTC+2", "88 KB", "1,2 MB", "Wysłane"},
+		"cy": {"Dydd Mawrth 9 Mehefin 2026, 10:42 BST", "1 Awst", "11:42:07 CEST", "88 KB", "1.2 MB", "Anfonwyd"},
+		"ar": {"الثلاثاء 9 يونيو 2026، الساعة 10:42 UTC+1", "1 أغسطس", "11:42:07 UTC+2", "88 كيلوبايت", "1.2 ميغابايت", "المرسلة"},
+	} {
+		at := time.Date(2026, 6, 9, 9, 42, 7, 0, time.UTC)
+		here, there := web.NewSpeaker(c, lang, london), web.NewSpeaker(c, lang, berlin)
+		got := [6]template.HTML{here.Until(at), here.Day(time.Date(2026, 8, 1, 12, 0, 0, 0, time.UTC)), there.Moment(at), here.Size(88_000),
+			here.Size(1_240_000), here.C("messages", "Sent")}
+		for i := range want {
+			if text := tags.ReplaceAllString(string(got[i]), ""); !strings.HasSuffix(text, want[i]) {
+				t.Errorf("%s: %q, want %q", lang, text, want[i])
+			}
+		}
+	}
+	tokyo := time.Date(2026, 6, 9, 9, 42, 7, 0, time.UTC).In(time.FixedZone("JST", 9*3600+1800))
+	if got := web.NewSpeaker(c, "de", tokyo.Location()).Moment(tokyo); !strings.HasSuffix(string(got), " UTC+9:30") {
+		t.Errorf("a zone without a word: %q", got)
 	}
 }
 

@@ -255,7 +255,7 @@ func (c *Config) checkPickup(k *checker) {
 	if c.Pickup.Recovery != "activate" {
 		k.add("pickup.recovery", "%q does not exist yet; leave the key at activate", c.Pickup.Recovery)
 	}
-	k.oneOf("pickup.language", c.Pickup.Language, "en")
+	k.oneOf("pickup.language", c.Pickup.Language, "en", "ar", "cy", "de", "es", "fr", "pl")
 	for i, host := range c.Pickup.Aliases {
 		if _, err := idna.Lookup.ToASCII(host); host == "" || err != nil {
 			k.add(fmt.Sprintf("pickup.aliases[%d]", i), "%q is not a host name", host)
