@@ -36,6 +36,7 @@ type Tx interface {
 	Threads() Threads
 	Accounts() Accounts
 	Administrators() Administrators
+	Groups() Groups
 	Sessions() Sessions
 	Tokens() Tokens
 	Queue() Queue
@@ -133,6 +134,27 @@ type Administrators interface {
 	Set(Administrator) error
 	// List pages through them by address.
 	List(Cursor, int) ([]Administrator, Cursor, error)
+}
+
+// Groups keeps lists of people who are enabled together.
+type Groups interface {
+	// Create adds a group with Version 1. ErrExists when id or name is taken.
+	Create(Group) error
+	Get(GroupID) (Group, error)
+	ByName(string) (Group, error)
+	// Set rewrites a group and raises its Version. ErrConflict unless Version is the stored one.
+	Set(Group) error
+	// List pages through groups by name.
+	List(Cursor, int) ([]Group, Cursor, error)
+	// Put adds a person to a group, or rewrites one; ErrNotFound when there is no such group.
+	Put(GroupPerson) error
+	Person(GroupID, AddressKey) (GroupPerson, error)
+	// People pages through the people of a group by address.
+	People(GroupID, Cursor, int) ([]GroupPerson, Cursor, error)
+	// Waiting lists people without an outcome.
+	Waiting(GroupID, int) ([]GroupPerson, error)
+	// Count counts people without and with an outcome.
+	Count(GroupID) (waiting, done int64, err error)
 }
 
 // Sessions keeps log-ons.

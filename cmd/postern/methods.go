@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"maps"
 
 	"postern/cmd/internal/control"
 	"postern/pickup/account"
@@ -54,7 +55,7 @@ type (
 
 // methods names what the socket answers, and how.
 func methods(s *admin.Service) control.Methods {
-	return control.Methods{
+	all := control.Methods{
 		"queue.list": control.Handle(func(ctx context.Context, r queueListRequest) (admin.QueuePage, error) {
 			return s.QueueList(ctx, admin.Socket, r.Domain, r.Cursor)
 		}),
@@ -125,4 +126,6 @@ func methods(s *admin.Service) control.Methods {
 			return s.PolicyExplain(ctx, admin.Socket, r)
 		}),
 	}
+	maps.Copy(all, groupMethods(s))
+	return all
 }

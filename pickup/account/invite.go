@@ -29,6 +29,8 @@ type Invitation struct {
 	By    string        // who invites, for the audit log
 	From  *mail.Mailbox // the member in whose name (B10); nil: the organisation's
 	Group string        // name of the group that was enabled; empty: none
+	// Note, where there is one, writes what became of the list in the transaction of the invitations.
+	Note func(store.Tx, []Outcome) error
 }
 
 // Outcome is what became of an invitation.
@@ -66,22 +68,23 @@ func (s *Service) Invite(ctx context.Context, in Invitation, list []Invitee) ([]
 		}
 		ready = append(ready, x)
 	}
+	out := make([]Outcome, len(ready))
 	err := store.Retry(ctx, func() error {
 		return s.Store.Update(ctx, func(tx store.Tx) error {
-			for _, x := range ready {
+			for i, x := range ready {
 				if err := x.commit(tx); err != nil {
 					return err
 				}
+				out[i] = x.outcome
 			}
-			return nil
+			if in.Note == nil {
+				return nil
+			}
+			return in.Note(tx, out)
 		})
 	})
 	if err != nil {
 		return nil, fmt.Errorf("invite: %w", err)
-	}
-	out := make([]Outcome, len(ready))
-	for i, x := range ready {
-		out[i] = x.outcome
 	}
 	return out, nil
 }

@@ -13,6 +13,7 @@ import (
 	"context"
 	"log/slog"
 	"strings"
+	"sync"
 	"time"
 
 	"postern/pickup/account"
@@ -92,12 +93,17 @@ type Config struct {
 }
 
 // Service answers administrators.
-type Service struct{ Config }
+type Service struct {
+	Config
+	work    chan struct{} // there may be invitations to send
+	working sync.Mutex    // whoever sends them
+	drafts  drafts
+}
 
 // New makes a Service.
 func New(c Config) *Service {
 	c.ConsoleURL = strings.TrimRight(c.ConsoleURL, "/")
-	return &Service{Config: c}
+	return &Service{Config: c, work: make(chan struct{}, 1)}
 }
 
 // now is the time as records keep it.

@@ -89,6 +89,9 @@ func (d *desk) Invite(_ context.Context, in account.Invitation, list []account.I
 		}
 		d.note("invite %s %s %s by %s for %s", x.Address, x.Name, x.Class, in.By, in.Group)
 	}
+	if in.Note != nil && d.fail == nil {
+		d.bed.Update(func(tx store.Tx) error { return in.Note(tx, outcomes) })
+	}
 	return outcomes, d.fail
 }
 

@@ -62,6 +62,14 @@ var rights = map[Method][]Role{
 	"UserChange": {RoleAdmin},
 	"UserInvite": {RoleAdmin, RoleHelpDesk},
 
+	"GroupList":       Roles(),
+	"GroupShow":       Roles(),
+	"GroupPeopleList": Roles(),
+	"GroupCreate":     {RoleAdmin},
+	"GroupFill":       {RoleAdmin},
+	"GroupEnable":     {RoleAdmin},
+	"InvitePreview":   {RoleAdmin},
+
 	"KeyList":   {RoleAdmin, RoleAuditor},
 	"KeyRotate": {RoleAdmin},
 	"KeyRetire": {RoleAdmin},

@@ -50,6 +50,10 @@ const (
 	recentB                     // group 0 ^ms of the last sign-in, AccountID
 	adminsB                     // AccountID -> administrator
 	adminAddressB               // address key -> AccountID of an administrator
+	groupsB                     // GroupID -> group
+	groupNameB                  // name in small letters -> GroupID
+	groupPersonB                // GroupID address key -> person
+	groupWaitB                  // GroupID address key: people without an outcome
 	sessionsB                   // SessionID -> session
 	sessionOfB                  // AccountID SessionID
 	sessionEndB                 // ms SessionID
@@ -74,7 +78,7 @@ const (
 var buckets = [bucketCount]string{
 	"meta", "messages", "bodies", "recipients", "i_link", "i_inbox", "i_sent", "i_reply", "i_unclaimed", "i_expiry", "i_sender",
 	"i_rcpt", "i_state", "i_rule", "i_msgid", "blobs", "blobs_released", "threads", "i_thread_end", "settings", "counters",
-	"accounts", "i_address", "i_people", "i_word", "i_recent", "admins", "i_admin", "sessions", "i_session_of", "i_session_end", "tokens", "i_token_of",
+	"accounts", "i_address", "i_people", "i_word", "i_recent", "admins", "i_admin", "groups", "i_group", "group_people", "i_waiting", "sessions", "i_session_of", "i_session_end", "tokens", "i_token_of",
 	"i_token_end", "queue", "q_due", "q_owner", "q_key", "q_first", "audit", "a_message", "a_account", "a_what", "a_actor", "tally",
 }
 

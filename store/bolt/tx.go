@@ -46,6 +46,9 @@ func (t *tx) Threads() store.Threads   { return threads{t} }
 func (t *tx) Accounts() store.Accounts { return accounts{t} }
 func (t *tx) Sessions() store.Sessions { return sessions{t} }
 
+// Groups is the role of lists of people.
+func (t *tx) Groups() store.Groups { return groups{t} }
+
 // Administrators is the role of the console's people.
 func (t *tx) Administrators() store.Administrators { return administrators{t} }
 func (t *tx) Tokens() store.Tokens                 { return tokens{t} }

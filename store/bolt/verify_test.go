@@ -14,7 +14,7 @@ import (
 // derived are the buckets that follow from records.
 var derived = []bucket{
 	linkB, inboxB, sentB, replyB, unclaimedB, expiryB, senderB, rcptB, stateB, msgidB, blobsB, threadEndB, countersB, addressB,
-	peopleB, wordB, recentB, adminAddressB, ruleB, auditWhatB, auditActorB, sessionOfB, sessionEndB, tokenEndB, dueB, ownerB, queueKeyB, firstB, auditMessageB, auditAccountB,
+	peopleB, wordB, recentB, adminAddressB, groupNameB, groupWaitB, ruleB, auditWhatB, auditActorB, sessionOfB, sessionEndB, tokenEndB, dueB, ownerB, queueKeyB, firstB, auditMessageB, auditAccountB,
 }
 
 // expected collects what the derived buckets must hold.
@@ -110,6 +110,21 @@ func (e expected) people(t testing.TB, tx *tx) {
 		for _, g := range groupsOf(a) {
 			e.count(groupCounter(g))
 		}
+	}
+	for k := range tx.up(groupsB, nil, nil) {
+		g, err := groups{tx}.Get(toID[store.GroupID](k))
+		if err != nil {
+			t.Errorf("verify: %v", err)
+		}
+		e.add(groupEntries(g)...)
+	}
+	for k := range tx.up(groupPersonB, nil, nil) {
+		p, err := groups{tx}.person(k)
+		if err != nil {
+			t.Errorf("verify: %v", err)
+		}
+		e.add(personEntries(p)...)
+		e.count(personCounter(p))
 	}
 	for k := range tx.up(adminsB, nil, nil) {
 		a, err := administrators{tx}.Get(toID[store.AccountID](k))

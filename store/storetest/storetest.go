@@ -21,7 +21,7 @@ import (
 // Run drives every case against stores that open makes: empty, and closed by the case.
 func Run(t *testing.T, open func(t testing.TB) store.Store) {
 	for _, group := range [][]testCase{
-		messageCases(), listCases(), bodyCases(), accountCases(), peopleCases(), administratorCases(), sessionCases(), tokenCases(), queueCases(),
+		messageCases(), listCases(), bodyCases(), accountCases(), peopleCases(), groupCases(), administratorCases(), sessionCases(), tokenCases(), queueCases(),
 		claimCases(), recordCases(), commitCases(), blobCases(),
 	} {
 		for _, c := range group {

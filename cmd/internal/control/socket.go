@@ -19,8 +19,8 @@ import (
 // maxSocketPath is what fits into a sockaddr_un, less its closing NUL.
 const maxSocketPath = 107
 
-// maxBody bounds a request: a dry run carries a header block of up to 1 MiB in base64.
-const maxBody = 4 << 20
+// maxBody bounds a request: a list of people to be invited has up to 16 MiB, in base64.
+const maxBody = 24 << 20
 
 // Listen opens the socket of a data folder. The folder's store must be locked by this process, so a socket that is
 // already there is a dead one. When the path is too long for a socket, it lies in a folder of its own whose path is

@@ -1,0 +1,292 @@
+package admin
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"postern/pickup/account"
+	"postern/store"
+)
+
+// GroupRow is one group: people who are enabled for secure mail together (B2).
+type GroupRow struct {
+	ID      string    `json:"id"`
+	Name    string    `json:"name"`
+	Created time.Time `json:"created"`
+	By      string    `json:"by,omitempty"`
+	Enabled time.Time `json:"enabled,omitzero"` // zero: not yet, its people may not send by it
+	Waiting int64     `json:"waiting"`          // people whose invitation is still to be sent
+	Done    int64     `json:"done"`             // people whose invitation was dealt with
+}
+
+// Sending reports whether invitations are under way.
+func (g GroupRow) Sending() bool { return !g.Enabled.IsZero() && g.Waiting > 0 }
+
+// GroupPage is a page of groups.
+type GroupPage struct {
+	Rows []GroupRow   `json:"rows"`
+	Next store.Cursor `json:"next,omitempty"`
+}
+
+// GroupPerson is one person of a group, with the state of the invitation.
+type GroupPerson struct {
+	Address string      `json:"address"`
+	Name    string      `json:"name,omitempty"`
+	Class   store.Class `json:"class"`
+	Outcome string      `json:"outcome,omitempty"` // empty: no invitation was sent
+	Done    time.Time   `json:"done,omitzero"`
+	Status  string      `json:"status,omitempty"` // of the user; empty: there is none yet
+}
+
+// GroupPeople is a page of a group's people, by address.
+type GroupPeople struct {
+	Rows []GroupPerson `json:"rows"`
+	Next store.Cursor  `json:"next,omitempty"`
+}
+
+// GroupList pages through groups by name.
+func (s *Service) GroupList(ctx context.Context, a Actor, c store.Cursor) (page GroupPage, err error) {
+	if err := a.allow("GroupList"); err != nil {
+		return page, err
+	}
+	err = s.Store.View(ctx, func(tx store.Tx) error {
+		page = GroupPage{}
+		all, next, err := tx.Groups().List(c, pageSize)
+		if err != nil {
+			return err
+		}
+		for _, g := range all {
+			row, err := groupRow(tx, g)
+			if err != nil {
+				return err
+			}
+			page.Rows = append(page.Rows, row)
+		}
+		page.Next = next
+		return nil
+	})
+	return page, err
+}
+
+func groupRow(tx store.Tx, g store.Group) (GroupRow, error) {
+	row := GroupRow{ID: g.ID.String(), Name: g.Name, Created: g.Created, By: g.By, Enabled: g.Enabled}
+	var err error
+	row.Waiting, row.Done, err = tx.Groups().Count(g.ID)
+	return row, err
+}
+
+// GroupShow tells of one group, by its name or id.
+func (s *Service) GroupShow(ctx context.Context, a Actor, group string) (row GroupRow, err error) {
+	if err := a.allow("GroupShow"); err != nil {
+		return row, err
+	}
+	err = s.Store.View(ctx, func(tx store.Tx) error {
+		g, err := findGroup(tx, group)
+		if err != nil {
+			return err
+		}
+		row, err = groupRow(tx, g)
+		return err
+	})
+	return row, err
+}
+
+func findGroup(tx store.Tx, group string) (store.Group, error) {
+	name := cleanName(group)
+	g, err := tx.Groups().ByName(name)
+	var id store.GroupID
+	if errors.Is(err, store.ErrNotFound) && id.UnmarshalText([]byte(strings.ToLower(name))) == nil {
+		g, err = tx.Groups().Get(id)
+	}
+	if errors.Is(err, store.ErrNotFound) {
+		err = fmt.Errorf("there is no group %q: %w", name, store.ErrNotFound)
+	}
+	return g, err
+}
+
+// GroupPeopleList pages through the people of a group.
+func (s *Service) GroupPeopleList(ctx context.Context, a Actor, group string, c store.Cursor) (page GroupPeople, err error) {
+	if err := a.allow("GroupPeopleList"); err != nil {
+		return page, err
+	}
+	err = s.Store.View(ctx, func(tx store.Tx) error {
+		page = GroupPeople{}
+		g, err := findGroup(tx, group)
+		if err != nil {
+			return err
+		}
+		all, next, err := tx.Groups().People(g.ID, c, pageSize)
+		if err != nil {
+			return err
+		}
+		for _, p := range all {
+			row := GroupPerson{Address: p.Address.String(), Name: p.Name, Class: p.Class, Outcome: p.Outcome, Done: p.Done}
+			if u, err := tx.Accounts().ByAddress(p.Address.Key()); err == nil {
+				row.Status = string(u.Status)
+			} else if !errors.Is(err, store.ErrNotFound) {
+				return err
+			}
+			page.Rows = append(page.Rows, row)
+		}
+		page.Next = next
+		return nil
+	})
+	return page, err
+}
+
+// GroupCreate makes an empty group.
+func (s *Service) GroupCreate(ctx context.Context, a Actor, name string) (GroupRow, error) {
+	if err := a.allow("GroupCreate"); err != nil {
+		return GroupRow{}, err
+	}
+	g := store.Group{Name: cleanName(name), Created: s.now(), By: a.Name}
+	rand.Read(g.ID[:])
+	if g.Name == "" {
+		return GroupRow{}, errors.New("a group needs a name")
+	}
+	e := s.groupEvent(a, store.EventGroupMade, g)
+	err := s.Store.Update(ctx, func(tx store.Tx) error {
+		return errors.Join(tx.Groups().Create(g), tx.Audit().Add(e))
+	})
+	if errors.Is(err, store.ErrExists) {
+		return GroupRow{}, fmt.Errorf("there is a group %q already: %w", g.Name, store.ErrExists)
+	}
+	return GroupRow{ID: g.ID.String(), Name: g.Name, Created: g.Created, By: g.By}, err
+}
+
+func (s *Service) groupEvent(a Actor, what store.What, g store.Group) store.Event {
+	return store.Event{ID: store.NewEventID(s.now()), What: what, Actor: a.Name, Facts: map[string]string{"group": g.Name}}
+}
+
+// GroupEnable invites the people of a group: from then on they may send, and each gets the mail with the link. It only
+// says so; Work sends the invitations, in the background of a server or by whoever called.
+func (s *Service) GroupEnable(ctx context.Context, a Actor, group string) (row GroupRow, err error) {
+	if err := a.allow("GroupEnable"); err != nil {
+		return row, err
+	}
+	e := s.groupEvent(a, store.EventGroupEnabled, store.Group{})
+	at := s.now()
+	err = s.Store.Update(ctx, func(tx store.Tx) error {
+		g, err := findGroup(tx, group)
+		if err != nil {
+			return err
+		}
+		if g.Enabled.IsZero() {
+			g.Enabled, g.EnabledBy = at, a.Name
+			e.Facts = map[string]string{"group": g.Name}
+			if err := errors.Join(tx.Groups().Set(g), tx.Audit().Add(e)); err != nil {
+				return err
+			}
+		}
+		row, err = groupRow(tx, g)
+		return err
+	})
+	s.nudge()
+	return row, err
+}
+
+// nudge tells Run that there may be something to send.
+func (s *Service) nudge() {
+	select {
+	case s.work <- struct{}{}:
+	default:
+	}
+}
+
+// inviteBatch is how many invitations are one transaction.
+const inviteBatch = 50
+
+// Work sends the next invitations of enabled groups and says how many it dealt with; 0: there are none left. What became
+// of each is written in the transaction of its mail, so that a crash sends none twice.
+func (s *Service) Work(ctx context.Context) (int, error) {
+	s.working.Lock()
+	defer s.working.Unlock()
+	g, people, err := s.nextWaiting(ctx)
+	if err != nil || len(people) == 0 {
+		return 0, err
+	}
+	list := make([]account.Invitee, len(people))
+	for i, p := range people {
+		list[i] = account.Invitee{Address: p.Address, Name: p.Name, Class: p.Class}
+	}
+	at := s.now()
+	in := account.Invitation{By: g.EnabledBy, Group: g.Name, Note: func(tx store.Tx, outcomes []account.Outcome) error {
+		for i, p := range people {
+			p.Outcome, p.Done = string(outcomes[i]), at
+			if err := tx.Groups().Put(p); err != nil {
+				return err
+			}
+		}
+		return nil
+	}}
+	if _, err := s.Users.Invite(ctx, in, list); err != nil {
+		return 0, fmt.Errorf("group %q: %w", g.Name, err)
+	}
+	return len(people), nil
+}
+
+// nextWaiting finds people of an enabled group whose invitation is to be sent.
+func (s *Service) nextWaiting(ctx context.Context) (g store.Group, people []store.GroupPerson, err error) {
+	err = s.Store.View(ctx, func(tx store.Tx) error {
+		for c := store.Cursor(""); ; {
+			all, next, err := tx.Groups().List(c, pageSize)
+			if err != nil {
+				return err
+			}
+			for _, g = range all {
+				if g.Enabled.IsZero() {
+					continue
+				}
+				if people, err = tx.Groups().Waiting(g.ID, inviteBatch); err != nil || len(people) > 0 {
+					return err
+				}
+			}
+			if c = next; c == "" {
+				return nil
+			}
+		}
+	})
+	return g, people, err
+}
+
+// workAgain is how long Run waits after an error.
+const workAgain = 30 * time.Second
+
+// Run sends invitations in the background until ctx ends.
+func (s *Service) Run(ctx context.Context) error {
+	for {
+		wait := time.Duration(0)
+		n, err := s.Work(ctx)
+		if err != nil {
+			s.Log.ErrorContext(ctx, "invitations not sent, will try again", "event", "invite", "error", err)
+			wait = workAgain
+		}
+		if n > 0 {
+			continue
+		}
+		if err := s.rest(ctx, wait); err != nil {
+			return err
+		}
+	}
+}
+
+// rest waits for something to do; after an error, for a while only.
+func (s *Service) rest(ctx context.Context, most time.Duration) error {
+	var over <-chan time.Time
+	if most > 0 {
+		timer := time.NewTimer(most)
+		defer timer.Stop()
+		over = timer.C
+	}
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-s.work:
+	case <-over:
+	}
+	return nil
+}
