@@ -13,6 +13,7 @@ import (
 	"postern/pickup/message"
 	"postern/pickup/notify"
 	"postern/smtpd"
+	"postern/smtpd/dkim"
 	"postern/smtpd/dsn"
 	"postern/smtpd/intake"
 	"postern/smtpd/policy"
@@ -139,9 +140,25 @@ func (g *gateway) relayHooks() relay.Hooks {
 				g.metrics.Latency.Observe(a.Delay.Seconds())
 			}
 		},
+		Signed: func(domain string, err error) {
+			result := "signed"
+			if err != nil {
+				result = "failed"
+			}
+			g.metrics.Signatures.WithLabelValues(store.DomainKey(domain), result).Inc()
+		},
 		Down:         g.hops.note,
 		DoubleBounce: func(k store.Kind) { g.metrics.DoubleBounces.WithLabelValues(string(k)).Inc() },
 	}
+}
+
+// sign joins the queue runner to package dkim.
+func (g *gateway) sign(domain string, rewind func() (io.Reader, error)) ([]byte, error) {
+	fields, err := g.dkim.Sign(domain, rewind)
+	if errors.Is(err, dkim.ErrUnsignable) {
+		return nil, errors.Join(relay.ErrUnsigned, err)
+	}
+	return fields, err
 }
 
 func (g *gateway) smtpMetrics() smtpd.Metrics {

@@ -30,7 +30,11 @@ func serveCommand(c console) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return serve(cmd.Context(), cfg, newLog(cfg.Log, c.err), nil)
+		log := newLog(cfg.Log, c.err)
+		for _, note := range cfg.DKIMNotes() {
+			log.Warn(note, "event", "dkim")
+		}
+		return serve(cmd.Context(), cfg, log, nil)
 	}
 	return cmd
 }
@@ -142,6 +146,10 @@ func (g *gateway) run(ctx context.Context, d doors, started func(*gateway)) erro
 	}
 	jobs.start("control", func(ctx context.Context) error { return control.Serve(ctx, d.control, methods(g.admin)) })
 	jobs.start("reload", g.reloadOnHangup)
+	jobs.start("dkim", func(ctx context.Context) error {
+		g.dkim.Watch(ctx, g.log)
+		return nil
+	})
 	g.health.SetReady(true)
 	g.log.Info("ready", "event", "start", "smtp", g.cfg.SMTP.Listen, "site", g.cfg.Pickup.URL, "version", versionText())
 	if started != nil {
@@ -210,6 +218,9 @@ func (g *gateway) reloadOnHangup(ctx context.Context) error {
 		case <-hangup:
 			for name, cert := range g.certificates() {
 				g.reload(name, cert)
+			}
+			if err := g.dkim.Reload(); err != nil {
+				g.log.Error("DKIM keys not reloaded; the old ones stay", "event", "dkim", "error", err)
 			}
 		}
 	}

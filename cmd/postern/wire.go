@@ -26,6 +26,7 @@ import (
 	"postern/pickup/notify"
 	"postern/pickup/web"
 	"postern/smtpd"
+	"postern/smtpd/dkim"
 	"postern/smtpd/dsn"
 	"postern/smtpd/intake"
 	"postern/smtpd/policy"
@@ -54,6 +55,7 @@ type gateway struct {
 	outbox   *outbox.Outbox
 	mails    *notify.Composer
 	intake   *intake.Intake
+	dkim     *dkim.Keys
 	runner   *relay.Runner
 	hops     *hopBook
 	recorder *message.Recorder
@@ -195,9 +197,12 @@ func (g *gateway) buildRelay(context.Context) error {
 	if g.postmaster, err = store.ParseAddress(g.cfg.Organization.Postmaster); err != nil {
 		return setupError{fmt.Errorf("organization.postmaster: %w", err)}
 	}
+	if g.dkim, err = dkim.Load(g.cfg.DKIMKeys()); err != nil {
+		return setupError{err}
+	}
 	g.hops = newHopBook(routes, g.metrics.HopsDown, time.Now)
 	g.runner, err = relay.New(relay.Config{
-		Store: g.db, Ring: g.ring, Outbox: g.outbox, Routes: routes, Host: g.cfg.Hostname, Ehlo: g.cfg.Relay.Ehlo,
+		Store: g.db, Ring: g.ring, Outbox: g.outbox, Routes: routes, Sign: g.sign, Host: g.cfg.Hostname, Ehlo: g.cfg.Relay.Ehlo,
 		OrgName: g.cfg.Organization.Name, Postmaster: g.postmaster, Zone: g.zone(), Internal: g.cfg.Internal,
 		Backoff: g.cfg.Relay.Retry, GiveUp: g.cfg.Relay.GiveUp, DelayNotice: g.cfg.Notify.DelayNotice,
 		Phrases: dsn.English(), Replies: failedReplies{g.mails, g.db}, Hooks: g.relayHooks(), Log: g.log, Now: time.Now,
@@ -211,6 +216,7 @@ func (g *gateway) routes() ([]relay.Route, error) {
 	for i, r := range g.cfg.Relay.Routes {
 		route := relay.Route{
 			Domains: r.Domains, Hosts: r.AllHosts(), TLS: relay.TLSMode(r.TLS), Stamp: r.Stamp, EightBit: relay.EightBit(r.EightBit),
+			Sign: r.DKIMSign,
 		}
 		if r.Auth.User != "" {
 			password, err := os.ReadFile(r.Auth.PasswordFile)

@@ -29,6 +29,11 @@ type Config struct {
 	Resolve func(ctx context.Context, host string) ([]netip.Addr, error)         // net.DefaultResolver
 	Roots   *x509.CertPool                                                       // the system's
 
+	// Sign makes the DKIM fields for mail whose From is of a domain; none when no key covers it. It reads the message
+	// from its beginning, perhaps several times. An error that is ErrUnsigned lets the message go without. Nil: no mail
+	// is signed.
+	Sign func(domain string, rewind func() (io.Reader, error)) ([]byte, error)
+
 	Host       string // hostname of this gateway
 	Ehlo       string // what is said in EHLO; Host
 	OrgName    string
@@ -85,6 +90,8 @@ type Hooks struct {
 	Down func(route string, until time.Time)
 	// DoubleBounce is a mail with a null sender that failed.
 	DoubleBounce func(store.Kind)
+	// Signed is a message that Sign was asked for; err says why it has no signature.
+	Signed func(domain string, err error)
 	// Conns is the number of connections in use.
 	Conns func(int)
 }

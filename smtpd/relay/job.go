@@ -156,7 +156,10 @@ func (j *job) deliver(ctx context.Context, p *parcel) {
 		j.keep(j.answered(p, p.items, none, via{}))
 		return
 	}
-	bad, err := j.open(ctx, p, j.hop.route.Stamp)
+	bad, err := j.open(ctx, p)
+	if err == nil {
+		err = j.dress(ctx, p, j.hop.route)
+	}
 	if err != nil {
 		j.keep(j.answered(p, p.items, j.unopened(err), via{}))
 		return

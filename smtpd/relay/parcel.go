@@ -147,7 +147,7 @@ func gone(err error) error {
 
 // content is what goes over the wire as message data.
 type content struct {
-	prefix []byte // stamp and trace field
+	prefix []byte // stamp, signature and trace field
 	size   int64  // prefix included
 	body   io.ReadSeeker
 	close  func()
@@ -176,9 +176,9 @@ var errNoBody = errors.New("the stored message is gone")
 
 // open makes the content of a parcel. Items whose own key does not open are returned with what is wrong; the rest of
 // the parcel can go. An error that is no damage may pass.
-func (r *Runner) open(ctx context.Context, p *parcel, stamp string) (bad map[store.RcptKey]error, err error) {
+func (r *Runner) open(ctx context.Context, p *parcel) (bad map[store.RcptKey]error, err error) {
 	if p.own() {
-		return nil, r.openOwn(p, stamp)
+		return nil, r.openOwn(p)
 	}
 	if !p.known {
 		return nil, damage{errNoBody}
@@ -196,26 +196,32 @@ func (r *Runner) open(ctx context.Context, p *parcel, stamp string) (bad map[sto
 		closer()
 		return nil, orDamage(err)
 	}
-	prefix := append(stampLine(stamp), p.message.Received...)
+	prefix := []byte(p.message.Received)
 	p.content = &content{prefix: prefix, size: int64(len(prefix)) + body.Size(), body: body.Reader(), close: closer}
 	return bad, nil
 }
 
-func stampLine(stamp string) []byte {
-	if stamp == "" {
-		return nil
+// dress puts in front of the open content what a route adds: its stamp, and our signature.
+func (r *Runner) dress(ctx context.Context, p *parcel, route *Route) error {
+	field, err := r.signature(ctx, p, route)
+	if err != nil {
+		return err
 	}
-	return []byte(stamp + "\r\n")
+	if route.Stamp != "" {
+		field = append([]byte(route.Stamp+"\r\n"), field...)
+	}
+	p.content.prefix = append(field, p.content.prefix...)
+	p.content.size += int64(len(field))
+	return nil
 }
 
-func (r *Runner) openOwn(p *parcel, stamp string) error {
+func (r *Runner) openOwn(p *parcel) error {
 	raw, excerpt, err := r.cfg.Outbox.Open(p.item())
 	if err != nil {
 		return orDamage(err)
 	}
-	prefix := stampLine(stamp)
 	p.excerpt = excerpt
-	p.content = &content{prefix: prefix, size: int64(len(prefix) + len(raw)), body: bytes.NewReader(raw)}
+	p.content = &content{size: int64(len(raw)), body: bytes.NewReader(raw)}
 	return nil
 }
 

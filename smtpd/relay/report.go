@@ -160,7 +160,7 @@ func hostOnly(hostport string) string {
 func (r *Runner) original(ctx context.Context, res result, kind dsn.Kind) dsn.Original {
 	p := res.p
 	if p.content == nil {
-		if _, err := r.open(ctx, p, ""); err != nil && !p.own() {
+		if _, err := r.open(ctx, p); err != nil && !p.own() {
 			return dsn.Original{} // the report is owed even so
 		}
 	}

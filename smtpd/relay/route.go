@@ -63,6 +63,7 @@ type Route struct {
 	Oversize   Oversize
 	EightBit   EightBit
 	Stamp      string // "Name: value", prepended to whatever goes this way; may be empty
+	Sign       bool   // mail of internal authors that passes through gets our DKIM signature (MAIL 6.10)
 }
 
 // Validate answers all that is wrong with a route.

@@ -21,6 +21,7 @@ type Config struct {
 	SMTP         SMTP          `mapstructure:"smtp"`
 	Relay        Relay         `mapstructure:"relay"`
 	Notify       Notify        `mapstructure:"notify"`
+	DKIM         []DKIM        `mapstructure:"dkim"`
 	Policy       Policy        `mapstructure:"policy"`
 	Pickup       Pickup        `mapstructure:"pickup"`
 	Admin        Admin         `mapstructure:"admin"`
@@ -85,6 +86,7 @@ type Route struct {
 	ClientCert TLS      `mapstructure:"client_cert"`
 	Stamp      string   `mapstructure:"stamp"`
 	EightBit   string   `mapstructure:"eight_bit"`
+	DKIMSign   bool     `mapstructure:"dkim_sign"`
 }
 
 // Auth is a log-on at a next hop.
@@ -98,6 +100,13 @@ type Notify struct {
 	From          string        `mapstructure:"from"`
 	ConfirmSender bool          `mapstructure:"confirm_sender"`
 	DelayNotice   time.Duration `mapstructure:"delay_notice"`
+}
+
+// DKIM is a key that signs mail of a domain (MAIL 6.9).
+type DKIM struct {
+	Domain   string `mapstructure:"domain"`
+	Selector string `mapstructure:"selector"`
+	KeyFile  string `mapstructure:"key_file"`
 }
 
 // Policy is what is sealed (MAIL §3).

@@ -86,6 +86,7 @@ func (c Config) InWords() string {
 	if c.Admin.Listen != "" {
 		say("Administrators use the console at %s.", c.Admin.URL)
 	}
+	c.dkimInWords(say)
 	for _, note := range c.Notes() {
 		say("Note: %s", note)
 	}
@@ -111,6 +112,7 @@ func (c Config) Notes() (notes []string) {
 	if c.Notify.ConfirmSender {
 		notes = append(notes, "notify.confirm_sender is on, but confirmations do not exist yet")
 	}
+	notes = append(notes, c.DKIMNotes()...)
 	if c.Organization.Support.Phone == "" && c.Organization.Support.Email == "" {
 		notes = append(notes, "organization.support has neither phone nor email: recipients in trouble find nobody to ask")
 	}

@@ -72,6 +72,7 @@ func (c *Config) validate() []string {
 	c.checkOrganization(k)
 	c.checkSMTP(k)
 	c.checkRelay(k)
+	c.checkDKIM(k)
 	c.checkPolicy(k)
 	c.checkPickup(k)
 	c.checkListeners(k)

@@ -25,6 +25,7 @@ var allowed = map[string][]string{
 	"smtpd":                {"smtpd/guard", "store"},
 	"smtpd/policy":         {"store", "store/mail"},
 	"smtpd/intake":         {"smtpd/policy", "store", "store/mail", "store/seal", "store/outbox"},
+	"smtpd/dkim":           {"store"},
 	"smtpd/dsn":            {"store", "store/mail"},
 	"smtpd/relay":          {"smtpd/dsn", "store", "store/mail", "store/seal", "store/outbox"},
 	"pickup/notify":        {"store", "store/mail"},
@@ -39,13 +40,14 @@ var allowed = map[string][]string{
 
 // onlyIn names packages that may import a driver or library that must not spread.
 var onlyIn = map[string][]string{
-	"go.etcd.io/bbolt":           {"store/bolt"},
-	"github.com/spf13/viper":     {"cmd/internal/config"},
-	"github.com/spf13/cobra":     {"cmd/postern"},
-	"filippo.io/age":             {"store/seal"},
-	"crypto/hpke":                {"store/seal"},
-	"github.com/prometheus":      {"cmd/postern", "cmd/internal/ops"},
-	"golang.org/x/crypto/argon2": {"store/seal"},
+	"go.etcd.io/bbolt":               {"store/bolt"},
+	"github.com/spf13/viper":         {"cmd/internal/config"},
+	"github.com/spf13/cobra":         {"cmd/postern"},
+	"filippo.io/age":                 {"store/seal"},
+	"crypto/hpke":                    {"store/seal"},
+	"github.com/prometheus":          {"cmd/postern", "cmd/internal/ops"},
+	"golang.org/x/crypto/argon2":     {"store/seal"},
+	"github.com/emersion/go-msgauth": {"smtpd/dkim"},
 }
 
 type pkg struct {

@@ -17,6 +17,7 @@ type Metrics struct {
 	DoubleBounces *prometheus.CounterVec // by kind of mail
 	Messages      *prometheus.CounterVec // by reply code
 	Attempts      *prometheus.CounterVec // by kind of mail and result
+	Signatures    *prometheus.CounterVec // by domain and result
 	HopsDown      *prometheus.GaugeVec   // by route; 1: does not answer
 	Latency       prometheus.Histogram   // from acceptance to delivery, in seconds
 }
@@ -34,6 +35,7 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 		DoubleBounces: counter("double_bounces_total", "Mails with a null sender that failed, by kind of mail.", "kind"),
 		Messages:      counter("smtp_messages_total", "Messages answered at the end of data, by reply code.", "code"),
 		Attempts:      counter("delivery_attempts_total", "Delivery attempts per recipient, by kind of mail and result.", "kind", "result"),
+		Signatures:    counter("dkim_signatures_total", "Messages that a DKIM key covers, by domain and result: signed, or failed.", "domain", "result"),
 		HopsDown: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Namespace: "postern", Name: "next_hop_down", Help: "1 while the next hop of a route does not answer, else 0.",
 		}, []string{"route"}),
