@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"postern/store"
@@ -37,7 +38,7 @@ const (
 	alertMost   = 20                 // of one kind
 )
 
-// AlertList tells what needs a hand now: of the machine, and of the store.
+// AlertList tells what needs a hand now, of the machine and of the store, urgent things first.
 func (s *Service) AlertList(ctx context.Context, a Actor) (list []Alert, err error) {
 	if err := a.allow("AlertList"); err != nil {
 		return nil, err
@@ -60,6 +61,15 @@ func (s *Service) AlertList(ctx context.Context, a Actor) (list []Alert, err err
 	if err != nil {
 		return nil, fmt.Errorf("look for alerts: %w", err)
 	}
+	slices.SortStableFunc(list, func(a, b Alert) int { // urgent ones first
+		switch {
+		case a.Urgent == b.Urgent:
+			return 0
+		case a.Urgent:
+			return -1
+		}
+		return 1
+	})
 	return list, nil
 }
 

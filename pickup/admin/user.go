@@ -185,9 +185,16 @@ func (s *Service) checkClass(address store.Address, c store.Class) error {
 		if s.Internal(address.Domain) {
 			return nil
 		}
-		return fmt.Errorf("%s cannot be a member: %s is no domain of the organisation", address, address.Domain)
+		return &ClassError{address}
 	}
 	return fmt.Errorf("%q is neither member nor guest", c)
+}
+
+// ClassError: who is not of the organisation's domains cannot be a member (B18).
+type ClassError struct{ Address store.Address }
+
+func (e *ClassError) Error() string {
+	return fmt.Sprintf("%s cannot be a member: %s is no domain of the organisation", e.Address, e.Address.Domain)
 }
 
 // cleanName brings a name into the form in which it is kept: one line.

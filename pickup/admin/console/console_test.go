@@ -2,6 +2,7 @@ package console_test
 
 import (
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -191,9 +192,20 @@ func TestConsoleMessages(t *testing.T) {
 	w := newWorld(t)
 	v := w.signedIn(dana, admin.RoleAdmin)
 	m := w.mail(joan, ruth)
-	for _, q := range []string{"joan.hartley@mail.example", m.ID.String(), "<m1@example.org>"} {
-		if a := v.get("/messages?q=" + strings.NewReplacer("@", "%40", "<", "%3C", ">", "%3E").Replace(q)); !a.says("1 message, of the newest.") || !strings.Contains(a.body, "/messages/"+m.ID.String()) {
-			t.Errorf("%s finds: %s", q, plain(a.body))
+	for _, q := range []string{m.ID.String(), m.ID.String() + ".2", "<m1@example.org>"} {
+		if a := v.get("/messages?" + url.Values{"q": {q}}.Encode()); a.to() != "/messages/"+m.ID.String() {
+			t.Errorf("%s leads to %d %q", q, a.status, a.to())
+		}
+	}
+	for query, rows := range map[string]int{"": 2, "to=JOAN.hartley%40mail.example": 1, "from=maria.lindqvist%40example.org": 2, "state=notified": 2, "state=opened": 0, "state=nonsense": 2,
+		"after-day=2026-06-12&before-day=2026-06-12": 2, "after-day=2026-06-13": 0, "before-day=2026-06-11": 0, "from=joan.hartley%40mail.example": 0} {
+		if a := v.get("/messages?" + query); strings.Count(a.body, `href="/messages/`+m.ID.String()) != rows || a.status != http.StatusOK {
+			t.Errorf("%s: %d with %d rows, want %d", query, a.status, strings.Count(a.body, `href="/messages/`+m.ID.String()), rows)
+		}
+	}
+	for query, says := range map[string]string{"to=joan": "joan is not a complete address", "after-day=12.6.": "12.6. is not a date such as 2026-06-09"} {
+		if a := v.get("/messages?" + query); a.status != http.StatusUnprocessableEntity || !a.says(says) {
+			t.Errorf("%s: %d %s", query, a.status, plain(a.body))
 		}
 	}
 	if a := v.get("/messages?q=nobody"); a.status != http.StatusOK || !a.says("Nothing is known of it") {
@@ -201,7 +213,7 @@ func TestConsoleMessages(t *testing.T) {
 	}
 	path := "/messages/" + m.ID.String()
 	page := v.get(path)
-	for _, text := range []string{"2 recipients", "r.adeyemi@riverside-day.example", "subject-tag", "Notified", "message.accepted", "192.0.2.14", "846 KB", "Content is sealed"} {
+	for _, text := range []string{"2 recipients", "r.adeyemi@riverside-day.example", "subject-tag", "Notified", "Message: accepted", "192.0.2.14", "846 KB", "Content is sealed"} {
 		if !page.says(text) {
 			t.Errorf("the story does not say %q: %s", text, plain(page.body))
 		}

@@ -25,6 +25,7 @@ func (w *world) filled() []shown {
 			m := w.mail(joan)
 			if n%2 == 0 {
 				w.bed.ChangeRcpt(store.RcptKey{Message: m.ID, N: 1}, func(r *store.Recipient) { r.State, r.Opened = store.StateOpened, w.Now() })
+				w.event(store.Event{What: store.EventOpened, Message: m.ID, N: 1, Actor: "recipient"})
 			}
 			w.advance(time.Second)
 		}
@@ -39,12 +40,18 @@ func (w *world) filled() []shown {
 		r.State, r.Fetched.N, r.Detail = store.StateDeclined, 4, "250 2.0.0 Ok"
 	})
 	w.bed.ChangeRcpt(store.RcptKey{Message: m.ID, N: 3}, func(r *store.Recipient) { r.State, r.Opened = store.StateOpened, w.Now() })
+	tom, user := w.person("tom.ashdown@example.org", "Tom Ashdown"), w.person("joan.hartley@mail.example", "")
+	w.person(strings.Repeat("wide", 14)+"@regional-health-board-of-the-north.example", strings.Repeat("Everhart-Pritchard ", 5))
+	must(w.t, w.admin.UserSwitch(w.t.Context(), admin.Socket, tom, store.StatusDisabled))
 	w.alarms = []admin.Alert{{Kind: admin.AlertCertificate, Subject: "gateway.example.org", At: w.Now().Add(12 * 24 * time.Hour)},
 		{Kind: admin.AlertDisk, N: 600 << 20}}
 	id := m.ID.String()
 	return []shown{{"dashboard", "/"}, {"dashboard.done", "/?done=password"}, {"queue", "/queue"}, {"queue.none", "/queue?domain=none.example"},
-		{"queue-item", "/queue/" + held.String()}, {"drop", "/queue/" + held.String() + "/drop"}, {"messages", "/messages?q=joan.hartley%40mail.example"},
-		{"messages.none", "/messages?q=x"}, {"message", "/messages/" + id}, {"recall", "/messages/" + id + "/recall"},
+		{"queue-item", "/queue/" + held.String()}, {"drop", "/queue/" + held.String() + "/drop"}, {"messages", "/messages"},
+		{"messages.none", "/messages?q=x"}, {"messages.wrong", "/messages?from=x&to=y&after-day=z&before-day=z"}, {"messages.filter", "/messages?to=joan.hartley%40mail.example&state=opened"},
+		{"users", "/users"}, {"users.search", "/users?q=tom&status=disabled&class=guest"}, {"users.none", "/users?q=zz"}, {"users.seen", "/users?sort=seen"},
+		{"user", "/users/" + user}, {"user.disabled", "/users/" + tom}, {"audit", "/audit?what=account."}, {"audit.all", "/audit"}, {"audit.wrong", "/audit?from=x&user=nobody"},
+		{"audit.none", "/audit?actor=nobody"}, {"message", "/messages/" + id}, {"recall", "/messages/" + id + "/recall"},
 		{"recall.one", "/messages/" + id + "/recall?item=" + id + ".1"}, {"policy", "/policy"}, {"settings", "/settings"}, {"keys", "/settings/keys"},
 		{"password", "/password"}, {"error.missing", "/none"}, {"error.message", "/m/x"}}
 }
@@ -96,6 +103,19 @@ func TestEveryConsolePageLooksRightAndAxeFindsNothing(t *testing.T) {
 		tab.Go(w.server.URL + p.path)
 		look(p.name)
 	}
+	for _, p := range pages {
+		if p.name == "user" {
+			tab.Go(w.server.URL + p.path)
+			tab.Click("#st-d")
+			tab.Press(".save-bar .btn")
+			look("disable")
+			tab.Go(w.server.URL + p.path)
+			tab.Click("#cl-m")
+			tab.Press(".save-bar .btn")
+			look("user.wrong")
+		}
+	}
+	tab.Go(w.server.URL + "/")
 	tab.Click(".usermenu summary")
 	look("menu")
 	tab.Go(w.server.URL + "/password")
@@ -165,6 +185,14 @@ func everyPage(t *testing.T) map[string]string {
 	for _, p := range list {
 		add(p.name, v.get(p.path))
 	}
+	var guest1 string
+	for _, p := range list {
+		if p.name == "user" {
+			guest1 = p.path
+		}
+	}
+	add("disable", v.post(guest1, "status", "disabled"))
+	add("user.wrong", v.post(guest1, "class", "member"))
 	add("password.wrong", v.post("/password", "old", "x", "password", password+"!", "password2", password+"!"))
 	add("drop.long", v.post("/queue/"+w.waits(joan, "").String()+"/drop", "reason", strings.Repeat("x", 300)))
 	add("policy.wrong", v.dryRun("", "", "x"))

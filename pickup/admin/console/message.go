@@ -3,6 +3,8 @@ package console
 import (
 	"errors"
 	"net/http"
+	"net/url"
+	"slices"
 	"strings"
 
 	"postern/pickup/admin"
@@ -16,11 +18,7 @@ func (c *Console) message(r *http.Request, who admin.Signed) (admin.MessageView,
 	if err != nil {
 		return admin.MessageView{}, errMissing
 	}
-	found, err := c.Admin.MessageTrace(r.Context(), who.Actor, id.String())
-	if err != nil {
-		return admin.MessageView{}, err
-	}
-	return found[0], nil
+	return c.Admin.MessageShow(r.Context(), who.Actor, id.String())
 }
 
 // messagePage is message.html: the story of one message.
@@ -108,21 +106,83 @@ func (c *Console) recall(w http.ResponseWriter, r *http.Request, who admin.Signe
 	return done(w, "/messages/"+p.Message.ID, "recalled")
 }
 
-// messagesPage is messages.html: a search by metadata.
+// messagesPage is messages.html: recipients of messages by their metadata.
 type messagesPage struct {
 	page
-	Query string
-	Found []admin.MessageView
+	ID, From, To, State, After, Before string // as typed
+	Problems                           []problem
+	Rows                               []admin.MessageRow
+	Next                               string
+	Asked                              bool // something selects
+}
+
+// Problem is the first mistake at a field; nil: none.
+func (p messagesPage) Problem(field string) *problem { return at(p.Problems, field) }
+
+// States are what the filter offers.
+func (messagesPage) States() []store.State {
+	return []store.State{store.StateQueued, store.StateDelivered, store.StateNotified, store.StateOpened, store.StateBounced, store.StateDeclined,
+		store.StateRecalled, store.StateExpired, store.StateFailed, store.StateRefused}
+}
+
+// messageQuery reads the filters; what is wrong with them is in Problems.
+func (c *Console) messageQuery(r *http.Request, who admin.Signed) (messagesPage, admin.MessageQuery) {
+	const longest = 998 // a Message-ID is a line at most
+	v := r.URL.Query()
+	get := func(name string) string { return strings.TrimSpace(web.OneLine(v.Get(name), longest)) }
+	p := messagesPage{page: c.page(r, who, "messages"), ID: get("q"), From: get("from"), To: get("to"), State: get("state"), After: get("after-day"),
+		Before: get("before-day")}
+	q := admin.MessageQuery{From: p.From, To: p.To, State: store.State(p.State), Limit: listSize}
+	for field, typed := range map[string]string{"from": p.From, "to": p.To} {
+		if _, err := store.ParseAddress(typed); typed != "" && err != nil {
+			p.Problems = append(p.Problems, problem{Field: field, Kind: "address", What: typed})
+		}
+	}
+	if !slices.Contains(append(p.States(), ""), q.State) {
+		p.State, q.State = "", ""
+	}
+	q.After = c.day(p.After, "after-day", &p.Problems)
+	if q.Before = c.day(p.Before, "before-day", &p.Problems); !q.Before.IsZero() {
+		q.Before = q.Before.AddDate(0, 0, 1) // the day itself is meant as well
+	}
+	p.Wrong = len(p.Problems) > 0
+	p.Asked = p.ID+p.From+p.To+p.State+p.After+p.Before != ""
+	return p, q
 }
 
 func (c *Console) messages(w http.ResponseWriter, r *http.Request, who admin.Signed) error {
-	const longest = 998 // a Message-ID is a line at most
-	p := messagesPage{page: c.page(r, who, "messages"), Query: strings.TrimSpace(web.OneLine(r.URL.Query().Get("q"), longest))}
-	if p.Query != "" {
-		var err error
-		p.Found, err = c.Admin.MessageTrace(r.Context(), who.Actor, p.Query)
-		if err != nil && !errors.Is(err, store.ErrNotFound) {
-			return err
+	p, q := c.messageQuery(r, who)
+	if p.Wrong {
+		return c.show(w, r, http.StatusUnprocessableEntity, "messages", p)
+	}
+	if p.ID != "" {
+		return c.findMessage(w, r, who, p)
+	}
+	list, err := c.Admin.MessageList(r.Context(), who.Actor, q, store.Cursor(r.URL.Query().Get("after")))
+	if err != nil {
+		return cursorError(err)
+	}
+	p.Rows = list.Rows
+	if list.Next != "" {
+		kept := url.Values{}
+		keep(kept, "from", p.From, "to", p.To, "state", p.State, "after-day", p.After, "before-day", p.Before)
+		p.Next = withQuery("/messages", kept, "after", string(list.Next))
+	}
+	return c.show(w, r, http.StatusOK, "messages", p)
+}
+
+// findMessage looks for a message by its id, a recipient's item, or its Message-ID. One alone is shown at once.
+func (c *Console) findMessage(w http.ResponseWriter, r *http.Request, who admin.Signed, p messagesPage) error {
+	found, err := c.Admin.MessageTrace(r.Context(), who.Actor, p.ID)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return err
+	}
+	if len(found) == 1 {
+		return redirect(w, "/messages/"+found[0].ID)
+	}
+	for _, m := range found {
+		for _, x := range m.Recipients {
+			p.Rows = append(p.Rows, admin.MessageRow{RecipientView: x, ID: m.ID, At: m.At, From: m.From, Size: m.Size, Expires: x.Expires})
 		}
 	}
 	return c.show(w, r, http.StatusOK, "messages", p)

@@ -3,6 +3,7 @@ package console
 import (
 	"context"
 	"errors"
+	"fmt"
 	"html/template"
 	"net/http"
 	"strconv"
@@ -58,7 +59,7 @@ func (c *Console) show(w http.ResponseWriter, r *http.Request, status int, name 
 
 // funcs are what templates of the console call beside those of package web.
 func funcs() template.FuncMap {
-	return template.FuncMap{"soft": soft, "short": short}
+	return template.FuncMap{"soft": soft, "short": short, "event": event, "family": family}
 }
 
 // soft is an address that may be broken before its @, in tables.
@@ -81,6 +82,21 @@ func short(id string) string {
 		return id + "." + n
 	}
 	return id
+}
+
+// event is the name of an event for people: "account.signed-in" is "Account: signed in".
+func event(what any) string {
+	kind, rest, _ := strings.Cut(fmt.Sprint(what), ".")
+	return family(kind) + ": " + strings.ReplaceAll(rest, "-", " ")
+}
+
+// family is a kind of events.
+func family(kind string) string {
+	kind = strings.TrimSuffix(kind, ".")
+	if kind == "" {
+		return ""
+	}
+	return strings.ToUpper(kind[:1]) + kind[1:]
 }
 
 // Errors of this package, for failureOf.

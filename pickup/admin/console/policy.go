@@ -57,6 +57,7 @@ func (c *Console) policy(w http.ResponseWriter, r *http.Request, who admin.Signe
 // dryRun judges an uploaded message. The file is read as it arrives: its header is kept for this request, the rest
 // nowhere.
 func (c *Console) dryRun(w http.ResponseWriter, r *http.Request, who admin.Signed) error {
+	w = web.Slide(w, r)
 	p := policyPage{page: c.page(r, who, "policy")}
 	if err := p.read(r); err != nil {
 		return err

@@ -296,3 +296,38 @@ func (w *world) waits(to store.Address, last string) store.RcptKey {
 	})
 	return k
 }
+
+// event adds an event of now.
+func (w *world) event(e store.Event) {
+	w.t.Helper()
+	e.ID = store.NewEventID(w.Now())
+	w.bed.Update(func(tx store.Tx) error { return tx.Audit().Add(e) })
+}
+
+// person makes a user with a session, and returns the id.
+func (w *world) person(address, name string) string {
+	w.t.Helper()
+	addr, err := store.ParseAddress(address)
+	must(w.t, err)
+	a := store.Account{Address: addr, Name: name, Status: store.StatusActive, Standing: store.Confirmed, Registered: true, Created: w.Now(), LastSignIn: w.Now()}
+	w.n++
+	binary.BigEndian.PutUint32(a.ID[:], uint32(w.n))
+	s := store.Session{Account: a.ID, Kind: store.SessionFull, Created: w.Now(), Seen: w.Now(), Idle: time.Hour, Ends: w.Now().Add(12 * time.Hour), Browser: "Safari on iPhone"}
+	binary.BigEndian.PutUint32(s.ID[:], uint32(w.n))
+	w.bed.Update(func(tx store.Tx) error {
+		if err := tx.Accounts().Create(a); err != nil {
+			return err
+		}
+		return tx.Sessions().Put(s)
+	})
+	w.event(store.Event{What: store.EventRegistered, Account: a.ID, Actor: "recipient"})
+	return a.ID.String()
+}
+
+// sessions counts the live sessions of a user.
+func (w *world) sessions(id string) int {
+	w.t.Helper()
+	v, err := w.admin.UserShow(w.t.Context(), admin.Socket, id)
+	must(w.t, err)
+	return len(v.Sessions)
+}
