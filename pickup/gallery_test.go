@@ -207,6 +207,7 @@ func (g gallery) settings() {
 	g.w.signIn(joan.String(), password)
 	g.visit("12-settings", "/settings")
 	g.visit("12c-record", "/settings/record")
+	g.aliases()
 	g.visit("12b-change-password", "/settings/password")
 	g.tab.Fill("#old", "wrong")
 	g.tab.Fill("#pw", password)
@@ -221,6 +222,21 @@ func (g gallery) settings() {
 	g.tab.Fill("#pw2", nextPassword)
 	g.tab.Press("main .btn")
 	g.look("12g-settings-done")
+}
+
+// aliases looks at addresses that are added to an account.
+func (g gallery) aliases() {
+	g.visit("12h-add-address", "/settings/address")
+	g.tab.Press("main .btn")
+	g.look("12i-add-address-error")
+	g.tab.Fill("#alias", family.String())
+	g.tab.Fill("#old", password)
+	g.tab.Press("main .btn")
+	g.look("12j-settings-waiting")
+	g.visit("13-alias", g.w.aliasLink(family))
+	g.tab.Press("main .btn")
+	g.look("13b-alias-added")
+	g.visit("13c-alias-used", g.w.aliasLink(family))
 }
 
 // unruly is a message that strains a page: a subject of one endless word, names from right to left, a crowd of readers.

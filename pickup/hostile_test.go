@@ -22,8 +22,9 @@ func TestHostileFormsAreRefusedWithoutEffect(t *testing.T) {
 	w := newWorld(t)
 	v, first, key := w.account(joan)
 	fresh, _ := w.plant(peter, letter{subject: "x", text: "x"})
+	alias := v.ask(family)
 	before := w.fingerprint()
-	paths := []string{linkOf(first), linkOf(fresh), linkOf(fresh) + "/not-for-me", "/p/", "/sign-in", "/sign-out", "/language", "/w/" + w.welcomeToken(), "/settings", "/settings/password", "/settings/reminder"}
+	paths := []string{alias, "/settings/address", linkOf(first), linkOf(fresh), linkOf(fresh) + "/not-for-me", "/p/", "/sign-in", "/sign-out", "/language", "/w/" + w.welcomeToken(), "/settings", "/settings/password", "/settings/reminder"}
 	for name, test := range map[string]struct {
 		kind, body string
 		status     int

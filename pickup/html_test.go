@@ -100,6 +100,7 @@ func pagesOfMessages(t *testing.T, w *world, pages map[string]string, first seal
 		"settings-reminder": "/settings/reminder", "settings-record": "/settings/record"} {
 		add(name, v.get(path))
 	}
+	pagesOfAliases(w, v, add)
 	add("settings-password.wrong", v.post("/settings/password", "old", "x", "password", "short", "password2", "x", "reminder", "short"))
 	add("settings-password.miss", v.post("/settings/password", "old", "x", "password", nextPassword, "password2", nextPassword))
 	add("settings-reminder.wrong", v.post("/settings/reminder", "reminder", strings.Repeat("r", 999)))
@@ -141,6 +142,27 @@ func pagesOfMessages(t *testing.T, w *world, pages map[string]string, first seal
 	for name, path := range map[string]string{"inbox.waiting": "/", "inbox.search": "/?q=bathroom", "inbox.nothing": "/?q=zzzz", "link.needed": base} {
 		add(name, v.get(path))
 	}
+}
+
+// pagesOfAliases are those of addresses that are added and removed.
+func pagesOfAliases(w *world, v *visitor, add func(string, answer)) {
+	peters, _, _ := w.account(peter)
+	link, taken, merged := v.ask(family), v.ask(choir), v.ask(peter)
+	peters.alias(choir)
+	add("settings-address", v.get("/settings/address"))
+	add("settings-address.wrong", v.post("/settings/address", "do", "add", "alias", "x", "old", ""))
+	add("settings-address.miss", v.post("/settings/address", "do", "add", "alias", "a@x.example", "old", ""))
+	add("settings-address.remove", v.post("/settings/address", "do", "remove", "alias", family.String()))
+	add("settings.waiting", v.get("/settings"))
+	add("alias.nobody", w.visitor().get(link))
+	add("sign-in.alias", w.visitor().get(link+"?step=sign-in"))
+	add("alias.asked", v.get(link))
+	add("alias.other", peters.get(link))
+	add("alias.merges", v.get(merged))
+	add("alias.miss", v.post(merged, "do", "add", "password", "x"))
+	add("alias.taken", v.post(taken, "do", "add"))
+	add("settings.added", v.follow(v.post(link, "do", "add")))
+	add("alias.used", v.get(link))
 }
 
 // pagesOfEnds are those of messages that are over.

@@ -129,7 +129,7 @@ func (s *Site) arrive(w http.ResponseWriter, r *http.Request) (l link, who accou
 	switch {
 	case !l.cover.Live():
 		return l, who, true, s.showOver(w, r, l, who)
-	case isSigned(who) && !account.Owns(who.Account, l.cover.To.Key()):
+	case isSigned(who) && !who.Account.Owns(l.cover.To.Key()):
 		return l, who, true, s.showRefused(w, r, who, refusedPage{Link: l.path, To: l.cover.To.String()})
 	case !isSigned(who) && l.cover.Disowned:
 		return l, who, true, s.showDisowned(w, r, l)

@@ -32,6 +32,10 @@ func (w *world) routes(t *testing.T) (v *visitor, list []route) {
 	_, unopened := w.plant(joan, letter{subject: "Unopened", text: "x"})
 	fresh, _ := w.plant(peter, letter{subject: "For Peter", text: "x"})
 	m, a := "/m/"+key.String(), "/m/"+attachedKey.String()
+	alias, used := v.ask(family), v.ask(choir)
+	if a := v.post(used, "do", "add"); a.status != http.StatusSeeOther {
+		t.Fatalf("alias: %d", a.status)
+	}
 	seeOther, ok, no, bad := http.StatusSeeOther, http.StatusOK, http.StatusForbidden, http.StatusBadRequest
 	return v, []route{
 		{"/", seeOther, ok, nil}, {"/?q=care", seeOther, ok, nil}, {"/?after=zzz", seeOther, ok, nil},
@@ -47,7 +51,8 @@ func (w *world) routes(t *testing.T) (v *visitor, list []route) {
 		{"/sent", seeOther, ok, nil}, {sent, seeOther, ok, nil}, {sent + "/print", seeOther, ok, web.PrintPolicy()},
 		{sent + "/message.eml", seeOther, ok, web.FilePolicy()}, {sent + "/part/1", seeOther, ok, web.FilePolicy()},
 		{"/settings", seeOther, ok, nil}, {"/settings?done=password", seeOther, ok, nil}, {"/settings/password", seeOther, ok, nil},
-		{"/settings/reminder", seeOther, ok, nil}, {"/settings/record", seeOther, ok, nil}, {"/settings/record?after=%21", seeOther, http.StatusNotFound, nil},
+		{alias, ok, ok, nil}, {alias + "?step=sign-in", ok, ok, nil}, {used, http.StatusGone, http.StatusGone, nil}, {"/a/1000", bad, bad, nil},
+		{"/settings/address", seeOther, ok, nil}, {"/settings/reminder", seeOther, ok, nil}, {"/settings/record", seeOther, ok, nil}, {"/settings/record?after=%21", seeOther, http.StatusNotFound, nil},
 		{"/no/such/page", http.StatusNotFound, http.StatusNotFound, nil}, {"/m/x", seeOther, http.StatusNotFound, nil},
 	}
 }
@@ -157,8 +162,10 @@ func TestPagesFromOtherSitesChangeNothing(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	v, _, key := w.account(joan)
+	alias := v.ask(family)
 	before := w.fingerprint()
-	for _, path := range []string{"/sign-out", "/m/" + key.String() + "/open", "/m/" + key.String() + "/reply", "/sign-in", "/settings", "/settings/password", "/settings/reminder"} {
+	for _, path := range []string{"/sign-out", "/m/" + key.String() + "/open", "/m/" + key.String() + "/reply", "/sign-in", "/settings", "/settings/password",
+		"/settings/reminder", "/settings/address", alias} {
 		r := v.request("POST", path, strings.NewReader("a=b"))
 		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 		r.Header.Set("Sec-Fetch-Site", "cross-site")

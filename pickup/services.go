@@ -22,6 +22,11 @@ type Accounts interface {
 	DisownWelcome(ctx context.Context, token string, c account.Client) error
 	ChangePassword(context.Context, account.Signed, account.Change) (account.Signed, error)
 	ChangeReminder(context.Context, account.Signed, account.Change) error
+	Aliases(context.Context, account.Signed) ([]account.OtherAddress, error)
+	AddAlias(context.Context, account.Signed, account.AliasForm) error
+	RemoveAlias(context.Context, account.Signed, account.AliasForm) error
+	AliasLink(ctx context.Context, token string) (account.AliasInfo, error)
+	ConfirmAlias(context.Context, account.Signed, account.AliasAnswer) error
 	Sessions(context.Context, account.Signed) ([]store.Session, error)
 	EndSession(context.Context, account.Signed, store.SessionID) error
 	EndOthers(context.Context, account.Signed) error

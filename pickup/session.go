@@ -135,7 +135,7 @@ func localTarget(to string) string {
 // localLink is localTarget that allows pages with a token too. Only a form's body may carry it.
 func localLink(to string) string {
 	clean, ok := localPath(to)
-	if ok && (strings.HasPrefix(clean, "/p/") || strings.HasPrefix(clean, "/w/")) {
+	if ok && (strings.HasPrefix(clean, "/p/") || strings.HasPrefix(clean, "/w/") || strings.HasPrefix(clean, "/a/")) {
 		return clean
 	}
 	return localTarget(to)

@@ -18,7 +18,8 @@ type settingsPage struct {
 	Provisional bool
 	Changed     time.Time // when the password was chosen; zero: not known
 	Reminder    bool      // there is a reminder phrase
-	MailLang    string    // language of mails, where it is one that the site has
+	Aliases     []alias
+	MailLang    string // language of mails, where it is one that the site has
 	Sessions    []session
 	Events      []noted
 	Older       bool // the record goes on
@@ -38,7 +39,9 @@ type session struct {
 const shownEvents = 5
 
 // doneWords are what the page may say of the form that led to it.
-func doneWords() []string { return []string{"password", "reminder", "language", "session", "others"} }
+func doneWords() []string {
+	return []string{"password", "reminder", "language", "session", "others", "alias", "alias-added", "alias-removed"}
+}
 
 func (s *Site) settings(w http.ResponseWriter, r *http.Request, who account.Signed) error {
 	p := settingsPage{page: s.page(r, who), Provisional: who.Account.Standing == store.Provisional, Reminder: len(who.Account.Reminder) > 0,
@@ -53,6 +56,11 @@ func (s *Site) settings(w http.ResponseWriter, r *http.Request, who account.Sign
 	if !s.Catalogue.Has(p.MailLang) {
 		p.MailLang = p.Lang.Tag
 	}
+	aliases, err := s.Accounts.Aliases(r.Context(), who)
+	if err != nil {
+		return err
+	}
+	p.Aliases = aliasesOf(aliases)
 	all, err := s.Accounts.Sessions(r.Context(), who)
 	if err != nil {
 		return err

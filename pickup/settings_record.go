@@ -26,6 +26,7 @@ type noted struct {
 	Desk    bool   // done by the people who run the site
 	Browser string
 	Other   string    // the browser that was signed out
+	Address string    // the alias that it is about
 	Count   int       // how many were signed out
 	Item    string    // path of the message that it is about; empty: none, or no longer
 	Sent    time.Time // when that message came
@@ -52,7 +53,7 @@ func eventsOf(list []store.Event) []noted {
 	var out []noted
 	for _, e := range list {
 		x := noted{At: e.At(), What: e.What, By: e.Facts["by"], Desk: e.Actor != "recipient" && e.Actor != "system" && e.Actor != "sender",
-			Browser: e.Facts["browser"], Other: e.Facts["ended"]}
+			Browser: e.Facts["browser"], Other: e.Facts["ended"], Address: e.Facts["address"]}
 		x.Count, _ = strconv.Atoi(e.Facts["count"])
 		if x.What == store.EventSignInFail {
 			x.By = e.Facts["at"]

@@ -20,8 +20,9 @@ type signInPage struct {
 	Button    string
 	Asked     bool // a page asked for the sign-in
 	SignedOut bool
-	Welcome   bool // to answer the welcome mail
-	Writing   bool // the session ended while a reply was written, which Kept holds
+	Welcome   bool   // to answer the welcome mail
+	Alias     string // the address that is to be added after the sign-in; empty: none
+	Writing   bool   // the session ended while a reply was written, which Kept holds
 	Facts     facts
 }
 

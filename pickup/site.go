@@ -137,6 +137,8 @@ func (s *Site) Handler() http.Handler {
 	mux.Handle("POST /w/{token}", s.handle(s.welcome))
 	mux.Handle("GET /n/{token}", s.handle(s.invitationPage))
 	mux.Handle("POST /n/{token}", s.handle(s.accept))
+	mux.Handle("GET /a/{token}", s.handle(s.aliasPage))
+	mux.Handle("POST /a/{token}", s.handle(s.answerAlias))
 
 	mux.Handle("GET /sign-in", s.handle(s.signInPage))
 	mux.Handle("POST /sign-in", s.handle(s.signIn))
@@ -157,6 +159,8 @@ func (s *Site) Handler() http.Handler {
 	mux.Handle("POST /settings/password", s.signed(s.changePassword))
 	mux.Handle("GET /settings/reminder", s.signed(s.reminderPage))
 	mux.Handle("POST /settings/reminder", s.signed(s.changeReminder))
+	mux.Handle("GET /settings/address", s.signed(s.addressPage))
+	mux.Handle("POST /settings/address", s.signed(s.changeAddress))
 	mux.Handle("GET /settings/record", s.signed(s.record))
 	mux.Handle("GET /m/{id}", s.signed(s.message))
 	mux.Handle("GET /m/{id}/text", s.signed(s.messageText))

@@ -1,6 +1,9 @@
 package store
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Status is whether an account may be used (B4-B9).
 type Status string
@@ -11,6 +14,8 @@ const (
 	StatusActive   Status = "active"
 	StatusInvited  Status = "invited"
 	StatusDisabled Status = "disabled"
+	// StatusMerged is that of a row whose address became an alias of another account. Nobody signs in to it.
+	StatusMerged Status = "merged"
 )
 
 // Standing is how far an account has shown that it owns its address (KEYS K8).
@@ -42,6 +47,16 @@ type KeyVersion struct {
 	Chain  []byte    `json:"chain,omitempty"` // seed sealed to ChainTo, for chained versions
 	To     KeyID     `json:"to,omitempty"`    // the newer version whose seed opens Chain
 	Made   time.Time `json:"made"`
+	// Of is the account that the version was made for, if another one took it over by an alias; see Owner.
+	Of AccountID `json:"of,omitzero"`
+}
+
+// Owner is the account that Box and Chain of a version name, which an account has in its list.
+func (v KeyVersion) Owner(has AccountID) AccountID {
+	if v.Of.IsZero() {
+		return has
+	}
+	return v.Of
 }
 
 // Class is which of the two kinds of people somebody is (B18).
@@ -80,6 +95,10 @@ type Account struct {
 	Reminder   []byte       `json:"reminder,omitempty"`
 	Language   string       `json:"lang,omitempty"`
 	Created    time.Time    `json:"created"`
+	// Into is the account that took this one over; for StatusMerged.
+	Into AccountID `json:"into,omitzero"`
+	// Adopts are accounts whose messages this one is still to take over.
+	Adopts []AccountID `json:"adopts,omitempty"`
 	// RegisteredAt decides which links may confirm the account (KEYS K8 (a)).
 	RegisteredAt time.Time `json:"reg_at,omitzero"`
 	LastSignIn   time.Time `json:"last,omitzero"`
@@ -103,6 +122,18 @@ func (a Account) Current() (KeyVersion, bool) {
 		}
 	}
 	return KeyVersion{}, false
+}
+
+// Owns reports whether an address is the account's own or a confirmed alias.
+func (a Account) Owns(k AddressKey) bool {
+	return a.Address.Key() == k || slices.ContainsFunc(a.Aliases, func(alias Address) bool { return alias.Key() == k })
+}
+
+// Proved reports whether the account has shown that an address is its own: a confirmed account all of them, any account
+// its aliases, of which each was confirmed by a mail of its own (KEYS K8, K9). What comes for such an address is
+// granted to the account as it is sealed.
+func (a Account) Proved(k AddressKey) bool {
+	return a.Owns(k) && (a.Standing == Confirmed || a.Address.Key() != k)
 }
 
 // SessionKind is what a session may do (KEYS K10).
@@ -164,6 +195,7 @@ type Token struct {
 	Used    time.Time `json:"used,omitzero"`
 	Browser string    `json:"browser,omitempty"`
 	Sealed  []byte    `json:"sealed,omitempty"`
+	Address Address   `json:"addr,omitzero"` // the one that PurposeAlias adds
 	// Key is the key version that PurposeVerify makes the account's own; Sealed is its reminder phrase (KEYS K9).
 	Key    *KeyVersion `json:"key,omitempty"`
 	Misses int         `json:"misses,omitempty"` // tries at what must be typed that failed, or are under way

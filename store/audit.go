@@ -39,7 +39,11 @@ const (
 	EventPassword     What = "account.password-changed"
 	EventReminder     What = "account.reminder-changed"
 	EventSignedOff    What = "account.session-ended" // a session of it, from another one
-	EventMuted        What = "account.muted"         // its stored key is not its own (KEYS K7)
+	EventAliasAsked   What = "account.alias-asked"
+	EventAliasAdded   What = "account.alias-added"
+	EventAliasGone    What = "account.alias-removed"
+	EventMerged       What = "account.merged" // its address became an alias of another account
+	EventMuted        What = "account.muted"  // its stored key is not its own (KEYS K7)
 	EventRecovery     What = "account.recovery-mailed"
 	EventChangeEnded  What = "account.change-ended" // a new password was declined, or mistyped too often
 	EventEarlier      What = "account.earlier-password"

@@ -24,6 +24,11 @@
 // sign-in (prove): a new password, a new reminder. A new password is a new key version; the one before it hangs on it
 // by a chain, so that nothing is lost (succeed), and everything else that is open for the account ends (endPending).
 //
+// Flow of an alias (KEYS K9): AddAlias mails a link to the new address; ConfirmAlias takes it from a full session of the
+// account that asked, and nothing else makes an alias: so each was confirmed by whoever reads that mailbox and has the
+// account's password. An account that the address has of its own is merged: its row stays, its key versions hang under
+// the account that took it over, and adopt moves its messages.
+//
 // Secrets: passwords, seeds and tokens are never logged, and no error text quotes what was typed. Audit events are
 // written in the transaction of the fact; failed sign-ins, which have none, go to the Recorder.
 package account

@@ -56,7 +56,8 @@ func (s *Service) UseEarlier(ctx context.Context, who Signed, in Earlier) error 
 	}
 	s.throttle.success(k)
 	current, _ := who.Account.Current()
-	chain, err := s.Keys.SealChain(current.Public, who.Account.ID, current.ID, old, seed)
+	v, _ := version(who.Account, old)
+	chain, err := s.Keys.SealChain(current.Public, v.Owner(who.Account.ID), current.ID, old, seed)
 	if err != nil {
 		return fmt.Errorf("chain the earlier key: %w", err)
 	}

@@ -29,7 +29,7 @@ func (s *Service) seedOf(who Signed, id store.KeyID, hops int) (seal.Seed, error
 	if err != nil {
 		return seal.Seed{}, err
 	}
-	seed, err := s.Keys.OpenChain(next, who.Account.ID, v.To, v.ID, v.Chain)
+	seed, err := s.Keys.OpenChain(next, v.Owner(who.Account.ID), v.To, v.ID, v.Chain)
 	if err != nil {
 		return seal.Seed{}, fmt.Errorf("open key chain: %w", err)
 	}

@@ -56,6 +56,8 @@ type Mails interface {
 	Welcome(notify.AccountMail) (store.OwnMail, error)
 	PasswordChanged(notify.AccountMail) (store.OwnMail, error)
 	Disowned(notify.AccountMail) (store.OwnMail, error)
+	AliasAsked(notify.AliasMail) (store.OwnMail, error)
+	AliasAdded(notify.AliasMail) (store.OwnMail, error)
 	PasswordReminder(notify.RecoveryMail) (store.OwnMail, error)
 	ActivatePassword(notify.RecoveryMail) (store.OwnMail, error)
 	TemporaryPassword(notify.RecoveryMail) (store.OwnMail, error)

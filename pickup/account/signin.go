@@ -70,6 +70,9 @@ func (s *Service) signIn(ctx context.Context, in Login) (Signed, error) {
 		return Signed{}, err
 	}
 	s.throttle.success(c.track)
+	if len(out.Account.Adopts) > 0 {
+		s.adoptAll(ctx, out.Account.ID)
+	}
 	return out, nil
 }
 

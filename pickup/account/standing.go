@@ -44,16 +44,3 @@ func confirmation(at time.Time, id store.AccountID, how string) store.Event {
 	return store.Event{ID: store.NewEventID(at), What: store.EventConfirmed, Account: id, Actor: actorSelf,
 		Facts: map[string]string{"by": how}}
 }
-
-// Owns reports whether an address is the account's own or a confirmed alias of it.
-func Owns(a store.Account, k store.AddressKey) bool {
-	if a.Address.Key() == k {
-		return true
-	}
-	for _, alias := range a.Aliases {
-		if alias.Key() == k {
-			return true
-		}
-	}
-	return false
-}

@@ -2,9 +2,13 @@ package account
 
 import (
 	"context"
+	"errors"
 
 	"postern/store"
 )
+
+// ErrMerged: the account is a part of another one, which is the one to switch.
+var ErrMerged = errors.New("the account was merged into another one")
 
 // Disable ends an account's sessions and shuts it for sign-ins and secure mail, in one transaction (B6, KEYS K9). Keys
 // stay as they are. by names who did it.
@@ -22,6 +26,9 @@ func (s *Service) turn(ctx context.Context, e store.Event) error {
 	return s.Store.Update(ctx, func(tx store.Tx) error {
 		a, err := tx.Accounts().Get(e.Account)
 		off := e.What == store.EventDisabled
+		if err == nil && a.Status == store.StatusMerged {
+			return ErrMerged
+		}
 		if err != nil || off == (a.Status == store.StatusDisabled) {
 			return err
 		}

@@ -29,7 +29,7 @@ type InboxQuery struct {
 // Page is a page of an inbox, newest first.
 type Page struct {
 	Items   []Item
-	Waiting []WaitingItem // confirmed accounts only; not in searches
+	Waiting []WaitingItem // of addresses that the account has proved to be its own; not in searches
 	Next    store.Cursor
 }
 
@@ -178,9 +178,11 @@ func (s summary) matches(words []string) bool {
 	return true
 }
 
-// wait lists a message that waits for its link; a provisional account sees nothing of such (KEYS K8).
+// wait lists a message that waits for its link; an account sees nothing of such for an address that it has not shown to
+// be its own (KEYS K8). What came for an address that was an alias once stays.
 func (p *Page) wait(who account.Signed, r store.Recipient) {
-	if who.Account.Standing != store.Confirmed || len(p.Waiting) >= maxWaiting {
+	provisional := who.Account.Standing != store.Confirmed && r.Address.Key() == who.Account.Address.Key()
+	if provisional || len(p.Waiting) >= maxWaiting {
 		return
 	}
 	p.Waiting = append(p.Waiting, WaitingItem{Key: r.Key, Sender: r.Sender, At: r.Key.Message.Time(), Expires: r.Expires})
@@ -188,13 +190,13 @@ func (p *Page) wait(who account.Signed, r store.Recipient) {
 
 // addUnclaimed lists what waits for the account's addresses and is in nobody's inbox yet.
 func (s *Service) addUnclaimed(ctx context.Context, p *Page, who account.Signed) error {
-	if who.Account.Standing != store.Confirmed {
-		return nil
-	}
 	var rows []store.Recipient
 	err := s.Store.View(ctx, func(tx store.Tx) error {
 		rows = nil
 		for _, address := range append([]store.Address{who.Account.Address}, who.Account.Aliases...) {
+			if !who.Account.Proved(address.Key()) {
+				continue
+			}
 			keys, err := tx.Messages().Unclaimed(address.Key(), maxWaiting)
 			if err != nil {
 				return err

@@ -57,7 +57,7 @@ func (s *Service) prepareLink(ctx context.Context, secret seal.LinkSecret, who a
 		return opening{}, err
 	}
 	now := s.now()
-	if !account.Owns(who.Account, l.rcpt.Address.Key()) {
+	if !who.Account.Owns(l.rcpt.Address.Key()) {
 		return opening{}, ErrNotYours
 	}
 	if err := ended(l.rcpt, now); err != nil {
@@ -178,8 +178,8 @@ func (s *Service) own(ctx context.Context, who account.Signed, k store.RcptKey) 
 	return r, ended(r, s.now())
 }
 
-// ownRow is a row of the account's inbox. What waits for its link without being in an inbox counts for a confirmed
-// account that owns the address.
+// ownRow is a row of the account's inbox. What waits for its link without being in an inbox counts for the account that
+// has shown that the address is its own.
 func ownRow(tx store.Tx, who account.Signed, k store.RcptKey) (store.Recipient, error) {
 	r, err := tx.Messages().Recipient(k)
 	if errors.Is(err, store.ErrNotFound) {
@@ -188,7 +188,7 @@ func ownRow(tx store.Tx, who account.Signed, k store.RcptKey) (store.Recipient, 
 	if err != nil {
 		return r, readError(k.Message, err)
 	}
-	unclaimed := r.Account.IsZero() && who.Account.Standing == store.Confirmed && account.Owns(who.Account, r.Address.Key())
+	unclaimed := r.Account.IsZero() && who.Account.Proved(r.Address.Key())
 	if r.Action != store.ActionSeal || r.Account != who.Account.ID && !unclaimed {
 		return r, ErrNotFound
 	}

@@ -137,6 +137,20 @@ func mails(t testing.TB, author mail.Mailbox) map[string]func(*Composer) (store.
 			return c.Invitation(m)
 		}
 	}
+	alias := func(f func(*Composer, AliasMail) (store.OwnMail, error), link string) func(*Composer) (store.OwnMail, error) {
+		return func(c *Composer) (store.OwnMail, error) {
+			a := AliasMail{AccountMail: testAccount(t), Account: address(t, "joan.hartley@mail.example"), Alias: address(t, "joan@hartley-family.example"),
+				Until: sentAt.Add(7 * 24 * time.Hour)}
+			a.Link = link
+			if author.Name != "Maria Lindqvist" {
+				a.Browser = author.Name
+			}
+			if link != "" {
+				a.To = a.Alias
+			}
+			return f(c, a)
+		}
+	}
 	phrase := author.Name
 	if phrase == "Maria Lindqvist" {
 		phrase = "What stood on the windowsill"
@@ -163,6 +177,8 @@ func mails(t testing.TB, author mail.Mailbox) map[string]func(*Composer) (store.
 		"expired-unread":         func(c *Composer) (store.OwnMail, error) { return c.ExpiredUnread(testEvent(t)) },
 		"welcome":                account((*Composer).Welcome, strings.Replace(testLink, "/p/", "/w/", 1)),
 		"password-changed":       account((*Composer).PasswordChanged, ""),
+		"alias-asked":            alias((*Composer).AliasAsked, strings.Replace(testLink, "/p/", "/a/", 1)),
+		"alias-added":            alias((*Composer).AliasAdded, ""),
 		"disowned":               account((*Composer).Disowned, ""),
 		"reply-not-delivered": func(c *Composer) (store.OwnMail, error) {
 			return c.ReplyNotDelivered(ReplyFailure{ID: ownID, About: aboutKey, To: address(t, "joan.hartley@mail.example"), Recipient: author, Written: sentAt, At: expiresAt})

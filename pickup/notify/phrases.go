@@ -166,6 +166,26 @@ const (
 	phraseAccountReason = "You get this mail because %[1]s is registered with %[2]s Secure Mail."
 )
 
+// The mails about another address for an account. 1: the account's address, 2: organisation, 3: the new address, unless
+// the phrase shows otherwise.
+const (
+	phraseAliasNew       = "New address"
+	phraseAliasAccount   = "Account"
+	phraseAliasSubject   = "Another address for %[1]s at %[2]s Secure Mail"
+	phraseAlias          = "Somebody who is signed in as %[1]s on the site where %[2]s keeps private messages wants messages to this address to arrive in the same inbox:"
+	phraseAliasLink      = "Was that you? Then follow this link, sign in as %[1]s, and say yes on the page:"
+	phraseAliasMeansLead = "What does that do?"
+	phraseAliasMeans     = "From then on, new private messages to this address are sealed for that account. The link works until %[1]s."
+	phraseAliasOtherLead = "Was it not you?"
+	phraseAliasOther     = "Then do nothing: without your answer nothing changes. Whoever asked has no use of your address."
+	phraseAliasReason    = "You get this mail because %[1]s asked %[2]s Secure Mail to add the address %[3]s."
+
+	phraseAddedSubject = "%[1]s was added to your account at %[2]s Secure Mail"
+	phraseAdded        = "On the site where %[1]s keeps private messages for you, another address was added to your account:"
+	phraseAddedMine    = "Then there is nothing left to do. New messages to that address arrive in your inbox on the site, and you can sign in with it too."
+	phraseAddedOther   = "Then somebody knows your password. Type %[1]s into your browser, sign in, change the password and remove the address under Settings, and tell the help desk named below."
+)
+
 // Phrases lists every id that this package hands to its Catalogue, for the completeness test of translations.
 func Phrases() []string {
 	list := []string{
@@ -189,6 +209,8 @@ func Phrases() []string {
 		phraseFailedSubject, phraseFailed, phraseFailedKept, phraseFailedNext, phraseNeverAsk, phraseAccountReason,
 		phraseInviteSubject, phraseInvite, phraseInviteBy, phraseInviteMember, phraseInviteGuest, phraseInviteLink, phraseInviteNotLead,
 		phraseInviteNot, phraseInviteReason,
+		phraseAliasNew, phraseAliasAccount, phraseAliasSubject, phraseAlias, phraseAliasLink, phraseAliasMeansLead, phraseAliasMeans,
+		phraseAliasOtherLead, phraseAliasOther, phraseAliasReason, phraseAddedSubject, phraseAdded, phraseAddedMine, phraseAddedOther,
 	}
 	list = append(list, zones[:]...)
 	list = append(list, weekdays[:]...)

@@ -221,10 +221,10 @@ func (j *job) addSealed(ctx context.Context, rec *records, r *store.Recipient, i
 	return j.addNotification(ctx, rec, r, i, secret)
 }
 
-// grantAccount puts the message into the inbox of a confirmed account (KEYS K8). An account whose stored key does not
+// grantAccount puts the message into the inbox of the account that has shown that the address is its own (KEYS K8). An account whose stored key does not
 // match gets no grant: its messages wait for their link.
 func (j *job) grantAccount(r *store.Recipient, a store.Account) error {
-	if a.ID.IsZero() || a.Standing != store.Confirmed || !a.Registered {
+	if a.ID.IsZero() || !a.Proved(r.Address.Key()) || !a.Registered {
 		return nil
 	}
 	r.Account = a.ID

@@ -83,6 +83,9 @@ func accountEntries(a store.Account) ([]entry, error) {
 	if err := errors.Join(checkText("address", main), checkText("status", a.Status)); err != nil {
 		return nil, err
 	}
+	if a.Status == store.StatusMerged { // its address leads to the account that took it over
+		return listEntries(a), nil
+	}
 	out := []entry{
 		{in: addressB, key: []byte(main), val: append(slices.Clone(a.ID[:]), markAddress)},
 	}

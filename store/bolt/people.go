@@ -44,6 +44,9 @@ func (a accounts) regroup(from, to []string) error {
 // listEntries are the index entries that lists walk.
 func listEntries(a store.Account) (out []entry) {
 	address, words := text(a.Address.Key()), wordsOf(a)
+	if a.Status == store.StatusMerged { // another account may have the address now, or several merged ones had it
+		address = join(address, a.ID[:])
+	}
 	for _, g := range groupsOf(a) {
 		out = append(out, entry{in: peopleB, key: join(text(g), address), val: a.ID[:]},
 			entry{in: recentB, key: join(text(g), invert(msKey(a.LastSignIn)), a.ID[:])})

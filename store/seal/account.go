@@ -167,7 +167,7 @@ func (s *ServerKeys) SealStretched(x Stretched, aid store.AccountID, seed Seed) 
 
 // ResealBox seals the seed of v anew with today's parameters; all else of v stays. ErrUnusablePassword.
 func (s *ServerKeys) ResealBox(password string, aid store.AccountID, v store.KeyVersion, seed Seed) (store.KeyVersion, error) {
-	fresh, err := s.SealBox(password, aid, seed)
+	fresh, err := s.SealBox(password, v.Owner(aid), seed)
 	if err != nil {
 		return v, err
 	}
@@ -185,6 +185,7 @@ func (s *ServerKeys) OpenBox(password string, aid store.AccountID, v store.KeyVe
 	if err != nil {
 		return Seed{}, fmt.Errorf("key version %s: %w: %w", v.ID, err, store.ErrCorrupt)
 	}
+	aid = v.Owner(aid)
 	box, err := s.Open(boxLayer(aid, v.ID), v.Box)
 	if err != nil {
 		return Seed{}, err

@@ -39,8 +39,8 @@ func (s *ServerKeys) RewrapAccount(a *store.Account) (bool, error) {
 	reminder := w.value(reminderContext(a.ID), a.Reminder)
 	versions := make([]store.KeyVersion, 0, len(a.Keys))
 	for _, v := range a.Keys {
-		v.Box = w.value(boxLayer(a.ID, v.ID), v.Box)
-		v.Chain = w.value(chainContext(a.ID, v.To, v.ID), v.Chain)
+		v.Box = w.value(boxLayer(v.Owner(a.ID), v.ID), v.Box)
+		v.Chain = w.value(chainContext(v.Owner(a.ID), v.To, v.ID), v.Chain)
 		versions = append(versions, v)
 	}
 	if w.err != nil {

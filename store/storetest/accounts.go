@@ -13,6 +13,8 @@ func accountCases() []testCase {
 		{"AccountSetDemandsTheStoredVersion", accountVersion},
 		{"AccountSetMovesAddressesAndStatus", accountMoves},
 		{"AccountsPageByAddress", accountPages},
+		{"AliasesComeAndGo", aliasesComeAndGo},
+		{"MergedAccountsKeepTheirRow", mergedAccounts},
 	}
 }
 
@@ -148,5 +150,79 @@ func accountPages(b *bench) {
 	for _, n := range []int{1, 4, 100} {
 		same(b, "all accounts", addresses(b, store.StatusNone, n), all)
 		same(b, "invited accounts", addresses(b, store.StatusInvited, n), invited)
+	}
+}
+
+// aliasesComeAndGo: an alias leads to its account, belongs to one account only, and is free again once it is removed.
+func aliasesComeAndGo(b *bench) {
+	bob, eve := account(1, "bob@example.net"), account(2, "eve@example.net")
+	b.addAccounts(bob, eve)
+	aliases := func(list ...string) func(a *store.Account) {
+		return func(a *store.Account) {
+			a.Aliases = nil
+			for _, s := range list {
+				a.Aliases = append(a.Aliases, address(s))
+			}
+		}
+	}
+	take := func(id store.AccountID, alias string) func(tx store.Tx) error {
+		return func(tx store.Tx) error {
+			a, err := tx.Accounts().Get(id)
+			if err != nil {
+				return err
+			}
+			a.Aliases = append(a.Aliases, address(alias))
+			return tx.Accounts().Set(a)
+		}
+	}
+	b.changeAccount(bob.ID, aliases("Robert@Example.NET", "rob@example.net"))
+	for _, k := range []store.AddressKey{"bob@example.net", "robert@example.net", "rob@example.net"} {
+		same(b, string(k), read(b, byAddress(k)), bob.ID)
+	}
+	b.fails(store.ErrExists, take(eve.ID, "rob@example.net"))
+	b.fails(store.ErrExists, take(eve.ID, "bob@example.net"))
+	b.fails(store.ErrExists, take(bob.ID, "eve@example.net"))
+	same(b, "accounts", addresses(b, store.StatusNone, 5), []string{"bob@example.net", "eve@example.net"})
+	b.changeAccount(bob.ID, aliases("Robert@Example.NET"))
+	missing(b, store.ErrNotFound, byAddress("rob@example.net"))
+	same(b, "the alias that stays", read(b, byAddress("robert@example.net")), bob.ID)
+	b.update(take(eve.ID, "rob@example.net"))
+	same(b, "the alias of another", read(b, byAddress("rob@example.net")), eve.ID)
+}
+
+// mergedAccounts: an account whose address became an alias of another keeps its row and leads nowhere.
+func mergedAccounts(b *bench) {
+	bob := account(1, "bob@example.net")
+	b.addAccounts(bob)
+	for n := range byte(2) { // the second registers after the alias was removed
+		merged := account(n+2, "rob@example.net")
+		b.addAccounts(merged)
+		b.update(func(tx store.Tx) error {
+			row, err := tx.Accounts().Get(merged.ID)
+			if err != nil {
+				return err
+			}
+			row.Status, row.Into = store.StatusMerged, bob.ID
+			if err := tx.Accounts().Set(row); err != nil {
+				return err
+			}
+			main, err := tx.Accounts().Get(bob.ID)
+			if err != nil {
+				return err
+			}
+			main.Aliases = []store.Address{address("rob@example.net")}
+			return tx.Accounts().Set(main)
+		})
+		same(b, "owner of the address", read(b, byAddress("rob@example.net")), bob.ID)
+		same(b, "merged into", read(b, func(tx store.Tx) (store.Account, error) { return tx.Accounts().Get(merged.ID) }).Into, bob.ID)
+		b.changeAccount(bob.ID, func(a *store.Account) { a.Aliases = nil })
+		missing(b, store.ErrNotFound, byAddress("rob@example.net"))
+	}
+	for _, n := range []int{1, 5} {
+		same(b, "all accounts", addresses(b, store.StatusNone, n), []string{"bob@example.net", "rob@example.net", "rob@example.net"})
+		same(b, "merged accounts", addresses(b, store.StatusMerged, n), []string{"rob@example.net", "rob@example.net"})
+	}
+	for s, want := range map[store.Status]int64{store.StatusNone: 3, store.StatusActive: 1, store.StatusMerged: 2} {
+		same(b, fmt.Sprintf("accounts %q", s), read(b, count(s)), want)
 	}
 }

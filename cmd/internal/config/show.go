@@ -101,7 +101,7 @@ func (c Config) Notes() (notes []string) {
 	}
 	notes = append(notes, "without a bounce domain, bounces of notifications go to the sender of the message and do not change its state here")
 	if behindProxy(c.Pickup) {
-		notes = append(notes, "the site has no certificate of its own, so a proxy answers for it: keep /p/ and /w/ out of the proxy's access and error logs (docs/operations.md has the settings)")
+		notes = append(notes, "the site has no certificate of its own, so a proxy answers for it: keep /p/, /w/, /a/, /n/, /r/ and /v/ out of the proxy's access and error logs (docs/operations.md has the settings)")
 	}
 	if behindProxy(c.Pickup) && len(c.Pickup.TrustedProxies) == 0 {
 		notes = append(notes, "pickup.trusted_proxies is empty while a proxy answers for the site: all visitors look like one client, so that one who guesses passwords slows everybody's log-on down; name the proxy's address")

@@ -1,0 +1,112 @@
+package account
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"postern/store"
+)
+
+// merge takes an account over whose address becomes an alias (KEYS K9): its row stays, nobody signs in to it any more,
+// its key versions hang under the account that takes over, and its own aliases come along: whoever reads its mailbox
+// could have had them by a forgotten password as well. It answers the account that takes over, which the caller stores.
+func merge(tx store.Tx, into, own store.Account, chain []byte) (store.Account, error) {
+	into.Keys = append(slices.Clone(into.Keys), brought(own, currentOf(into), chain)...)
+	into.Aliases = append(slices.Clone(into.Aliases), own.Aliases...)
+	into.Member = into.Member || own.Member
+	into.Adopts = append(slices.Clone(into.Adopts), own.ID)
+	into.Adopts = append(into.Adopts, own.Adopts...)
+	row := own
+	row.Status, row.Into, row.Registered = store.StatusMerged, into.ID, false
+	row.Keys, row.Aliases, row.Reminder, row.Adopts = nil, nil, nil, nil
+	if err := tx.Accounts().Set(row); err != nil {
+		return into, err
+	}
+	owner := own.ID.String()
+	return into, errors.Join(endPending(tx, own), tx.Tokens().DeleteAll(store.PurposeWelcome, owner), tx.Tokens().DeleteAll(store.PurposeSetup, owner))
+}
+
+// brought are the key versions of a merged account as they hang under another one. Boxes and chains go on naming the
+// account that they were made for.
+func brought(own store.Account, to store.KeyID, chain []byte) []store.KeyVersion {
+	keys := slices.Clone(own.Keys)
+	for i, v := range keys {
+		keys[i].Of = v.Owner(own.ID)
+		switch {
+		case v.State != store.KeyCurrent:
+		case chain != nil:
+			keys[i].State, keys[i].Chain, keys[i].To = store.KeyChained, chain, to
+		default:
+			keys[i].State = store.KeyLocked
+		}
+	}
+	return keys
+}
+
+// adoptPage is how many messages one transaction moves.
+const adoptPage = 100
+
+// adoptAll moves the messages of merged accounts to the account that took them over. What fails is tried again at the
+// next sign-in: until then those messages are in no inbox.
+func (s *Service) adoptAll(ctx context.Context, id store.AccountID) {
+	for {
+		more, err := s.adopt(ctx, id)
+		if err != nil {
+			s.Log.ErrorContext(ctx, "messages of a merged account not moved", "event", "adopt", "account", id, "error", err)
+		}
+		if err != nil || !more {
+			return
+		}
+	}
+}
+
+// adopt moves one page of messages, and reports whether there are more.
+func (s *Service) adopt(ctx context.Context, id store.AccountID) (more bool, err error) {
+	err = store.Retry(ctx, func() error {
+		return s.Store.Update(ctx, func(tx store.Tx) error {
+			more = false
+			a, err := tx.Accounts().Get(id)
+			if err != nil || len(a.Adopts) == 0 {
+				return err
+			}
+			more = true
+			moved, err := adoptFrom(tx, a.Adopts[0], id)
+			if err != nil || moved > 0 {
+				return err
+			}
+			a.Adopts = slices.Clone(a.Adopts[1:])
+			return tx.Accounts().Set(a)
+		})
+	})
+	if err != nil {
+		return false, fmt.Errorf("adopt messages: %w", err)
+	}
+	return more, nil
+}
+
+// adoptFrom gives a page of what an account received and wrote to another.
+func adoptFrom(tx store.Tx, from, to store.AccountID) (moved int, err error) {
+	received, _, err := tx.Messages().Inbox(from, "", adoptPage)
+	if err != nil {
+		return 0, err
+	}
+	for _, r := range received {
+		r.Account = to
+		if err := tx.Messages().Set(r); err != nil {
+			return 0, err
+		}
+	}
+	wrote, _, err := tx.Messages().Sent(from, "", adoptPage)
+	if err != nil {
+		return 0, err
+	}
+	for _, m := range wrote {
+		m.Writer = to
+		if err := tx.Messages().SetMessage(m); err != nil {
+			return 0, err
+		}
+	}
+	return len(received) + len(wrote), nil
+}
