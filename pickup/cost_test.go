@@ -3,15 +3,14 @@ package pickup_test
 import (
 	"context"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
+	"postern/cmd/testnet"
 	"postern/pickup"
 	"postern/pickup/account"
 	"postern/pickup/message"
@@ -198,27 +197,6 @@ func TestCrowdedSiteSaysSo(t *testing.T) {
 // crowded is what a visitor gets while the site's only connection is taken by somebody else's request.
 func (w *world) crowded() answer {
 	w.t.Helper()
-	active := make(chan struct{}, 10)
-	srv := web.NewConns(web.Bounds{All: 1}).Guard(web.Server(w.server.Config.Handler))
-	note := srv.ConnState
-	srv.ConnState = func(c net.Conn, state http.ConnState) {
-		if note(c, state); state == http.StateActive {
-			active <- struct{}{}
-		}
-	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	must(w.t, err)
-	var wg sync.WaitGroup
-	wg.Go(func() { srv.Serve(l) })
-	defer wg.Wait()
-	defer srv.Close()
-	first, err := net.Dial("tcp", l.Addr().String())
-	must(w.t, err)
-	defer first.Close()
-	_, err = io.WriteString(first, "POST /sign-in HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\nContent-Type: application/x-www-form-urlencoded\r\n\r\n")
-	must(w.t, err)
-	<-active
-	r, err := http.NewRequest("GET", "http://"+l.Addr().String()+"/help", nil)
-	must(w.t, err)
-	return w.visitor().do(r)
+	res, body := testnet.Crowd(w.t, web.NewConns(web.Bounds{All: 1}).Guard(web.Server(w.server.Config.Handler)), "/help")
+	return answer{res.StatusCode, res.Header, body}
 }

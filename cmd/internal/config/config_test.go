@@ -206,6 +206,21 @@ func TestShowReadsBack(t *testing.T) {
 	}
 }
 
+// TestPostmasterIsElsewhere: letters to the postmaster of the gateway's name go on to a mailbox, not back to the gateway.
+func TestPostmasterIsElsewhere(t *testing.T) {
+	for postmaster, ok := range map[string]bool{
+		"postmaster@gw.example.org": false, "it@GW.example.org": false, "postmaster@example.org": true, "it@elsewhere.example": true,
+	} {
+		_, problems := load(t, strings.Replace(small, "domains: [example.org", "postmaster: "+postmaster+", domains: [example.org", 1))
+		if (problems == nil) != ok || !ok && !strings.Contains(problems[0], "round in circles") {
+			t.Errorf("%s: %v", postmaster, problems)
+		}
+	}
+	if _, problems := load(t, strings.Replace(small, "domains: [example.org", "postmaster: it@gw.example.org, domains: [example.org, gw.example.org", 1)); problems != nil {
+		t.Errorf("where the gateway has the name of the mail domain: %v", problems)
+	}
+}
+
 // TestNoteOnAProxyThatIsNotTrusted: behind a proxy that is not named, throttles see one client.
 func TestNoteOnAProxyThatIsNotTrusted(t *testing.T) {
 	for site, noted := range map[string]bool{

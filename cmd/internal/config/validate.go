@@ -138,6 +138,9 @@ func (c *Config) checkOrganization(k *checker) {
 	}
 	if len(c.Organization.Domains) > 0 {
 		k.address("organization.postmaster", c.Organization.Postmaster)
+		if a, err := store.ParseAddress(c.Organization.Postmaster); err == nil && !c.Internal(c.Hostname) && store.DomainKey(a.Domain) == store.DomainKey(c.Hostname) {
+			k.add("organization.postmaster", "%s is at this gateway itself, which keeps no mailboxes: its letters would go round in circles; name a mailbox at your mail server", c.Organization.Postmaster)
+		}
 		k.address("notify.from", c.Notify.From)
 	}
 	if c.Organization.Support.Email != "" {

@@ -6,7 +6,9 @@ import (
 	"testing"
 	"time"
 
+	"postern/cmd/testnet"
 	"postern/pickup/admin"
+	"postern/pickup/web"
 )
 
 // TestConsoleTakesHostileForms sends every form what no browser would: fields doubled, over-long, of control characters
@@ -80,5 +82,15 @@ func TestConsolePathsThatAreNone(t *testing.T) {
 	w.advance(25 * time.Hour)
 	if a := v.get(late); a.status != http.StatusGone || !a.says("The link has expired") {
 		t.Errorf("an expired link: %d", a.status)
+	}
+}
+
+// TestCrowdedConsoleSaysSo: who comes when all connections are taken gets a page that says what to do.
+func TestCrowdedConsoleSaysSo(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	res, body := testnet.Crowd(t, web.NewConns(web.Bounds{All: 1}).Guard(web.Server(w.server.Config.Handler)), "/sign-in")
+	if res.StatusCode != http.StatusServiceUnavailable || res.Header.Get("Retry-After") != "10" || !strings.Contains(body, "Very many connections") || !strings.Contains(body, "in 10 seconds") {
+		t.Errorf("%d, Retry-After %q:\n%s", res.StatusCode, res.Header.Get("Retry-After"), body)
 	}
 }

@@ -156,15 +156,22 @@ func (c *Console) failWith(w http.ResponseWriter, r *http.Request, err error) {
 	c.showFailure(w, r, f)
 }
 
+// crowdedWait is what somebody is told to wait who came when too many connections were open.
+const crowdedWait = 10 * time.Second
+
 // fail is the error page of a status, for the middleware and for paths without a route.
 func (c *Console) fail(w http.ResponseWriter, r *http.Request, status int) {
 	kinds := map[int]string{http.StatusForbidden: "cross", http.StatusNotFound: "missing", http.StatusMethodNotAllowed: "method",
-		http.StatusRequestEntityTooLarge: "large", http.StatusMisdirectedRequest: "host"}
-	kind, ok := kinds[status]
-	if !ok {
-		kind = "fault"
+		http.StatusRequestEntityTooLarge: "large", http.StatusMisdirectedRequest: "host",
+		http.StatusServiceUnavailable: "crowded"}
+	f := failure{status: status, kind: kinds[status]}
+	switch f.kind {
+	case "":
+		f.kind = "fault"
+	case "crowded":
+		f.wait = crowdedWait
 	}
-	c.showFailure(w, r, failure{status: status, kind: kind})
+	c.showFailure(w, r, f)
 }
 
 func (c *Console) notFound(w http.ResponseWriter, r *http.Request) { c.fail(w, r, http.StatusNotFound) }
