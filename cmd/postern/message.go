@@ -23,7 +23,7 @@ func messageCommand(c console) *cobra.Command {
 	}
 	show := *trace
 	show.Use, show.Short = "show ID", "Print a message's recipients, states and history"
-	cmd.AddCommand(messageListCommand(load), trace, &show, recallCommand(load))
+	cmd.AddCommand(messageListCommand(load), trace, &show, renotifyCommand(load), extendCommand(load), recallCommand(load))
 	return cmd
 }
 
@@ -65,6 +65,47 @@ func messageList(cmd *cobra.Command, c control.Caller, q admin.MessageQuery, mos
 		}
 	}
 	return w.Flush()
+}
+
+func renotifyCommand(load loader) *cobra.Command {
+	return &cobra.Command{
+		Use: "renotify ITEM", Short: "Mail a recipient once more about a sealed message; no new link is made", Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return load.call(cmd.Context(), func(c control.Caller) error {
+				var said string
+				if err := c.Call(cmd.Context(), "message.renotify", shareRequest{Item: args[0]}, &said); err != nil {
+					return err
+				}
+				_, err := fmt.Fprintln(cmd.OutOrStdout(), said)
+				return err
+			})
+		},
+	}
+}
+
+func extendCommand(load loader) *cobra.Command {
+	extend := &cobra.Command{Use: "extend ITEM", Short: "Give a recipient more time to pick a message up", Args: cobra.ExactArgs(1)}
+	until := extend.Flags().String("until", "", "last day: 2026-06-09, or a time: 2026-06-09T14:00:00Z")
+	extend.RunE = func(cmd *cobra.Command, args []string) error {
+		t, err := lastMoment(*until)
+		if err != nil {
+			return usage(cmd, fmt.Errorf("--until: %w", err))
+		}
+		return load.do(cmd, "message.extend", shareRequest{Item: args[0], Until: t}, fmt.Sprintf("%s is open until %s.", args[0], when(t)))
+	}
+	return extend
+}
+
+// lastMoment reads the end of a share; of a day it is the end.
+func lastMoment(text string) (time.Time, error) {
+	if day, err := time.ParseInLocation(time.DateOnly, text, time.Local); err == nil {
+		return day.AddDate(0, 0, 1).Add(-time.Second), nil
+	}
+	t, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		return t, fmt.Errorf("%q is no day: write 2026-06-09 or 2026-06-09T14:00:00Z", text)
+	}
+	return t, nil
 }
 
 func recallCommand(load loader) *cobra.Command {

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"maps"
+	"time"
 
 	"postern/cmd/internal/control"
 	"postern/pickup/account"
@@ -21,7 +22,11 @@ type (
 		Item   store.RcptKey
 		Reason string
 	}
-	traceRequest    struct{ Query string }
+	traceRequest struct{ Query string }
+	shareRequest struct {
+		Item  string
+		Until time.Time
+	}
 	userListRequest struct {
 		Query  admin.UserQuery
 		Cursor store.Cursor
@@ -70,6 +75,12 @@ func methods(s *admin.Service) control.Methods {
 		}),
 		"message.trace": control.Handle(func(ctx context.Context, r traceRequest) ([]admin.MessageView, error) {
 			return s.MessageTrace(ctx, admin.Socket, r.Query)
+		}),
+		"message.renotify": control.Handle(func(ctx context.Context, r shareRequest) (string, error) {
+			return s.MessageRenotify(ctx, admin.Socket, r.Item)
+		}),
+		"message.extend": control.Do(func(ctx context.Context, r shareRequest) error {
+			return s.MessageExtend(ctx, admin.Socket, r.Item, r.Until)
 		}),
 		"message.recall": control.Handle(func(ctx context.Context, r traceRequest) (int, error) {
 			return s.MessageRecall(ctx, admin.Socket, r.Query)

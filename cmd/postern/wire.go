@@ -247,7 +247,7 @@ func (g *gateway) buildServices(context.Context) error {
 	})
 	g.messages = message.New(message.Config{
 		Store: g.db, Keys: g.keys, Seeds: g.accounts, Outbox: g.outbox, Mails: g.mails, Sender: roomy{g.intake, g.room}, Recorder: g.recorder,
-		Internal: g.cfg.Internal, Tags: g.cfg.Policy.Tags, Now: time.Now, Log: g.log,
+		SiteURL: g.cfg.Pickup.URL, Internal: g.cfg.Internal, Tags: g.cfg.Policy.Tags, Now: time.Now, Log: g.log,
 	})
 	g.admin = admin.New(admin.Config{
 		Store: g.db, Keys: g.keys, Threads: g.macs.threads, Messages: g.messages, Users: g.accounts, Runner: delivering{g.runner, g.hops},

@@ -22,10 +22,12 @@ import (
 	"postern/store/seal"
 )
 
-// Messages ends shares; package message does.
+// Messages ends and extends shares, and mails about them; package message does.
 type Messages interface {
 	Recall(ctx context.Context, by message.Actor, key store.RcptKey) error
 	RecallAll(ctx context.Context, by message.Actor, id store.MessageID) error
+	Renotify(ctx context.Context, by message.Actor, key store.RcptKey) (message.Way, error)
+	Extend(ctx context.Context, by message.Actor, key store.RcptKey, until time.Time) error
 }
 
 // Users invites people and switches accounts; package account does.

@@ -173,7 +173,7 @@ func auditWriter(w io.Writer, f Format) (write func(AuditRow) error, flush func(
 		return func(r AuditRow) error { return out.Write(csvCells(r)) }, flush,
 			out.Write([]string{"time", "event", "actor", "user", "account", "message", "recipient", "facts"})
 	}
-	return nil, nil, fmt.Errorf("%q is no format; the formats are csv and json", f)
+	return nil, nil, inputf("%q is no format; the formats are csv and json", f)
 }
 
 func csvCells(r AuditRow) []string {

@@ -81,6 +81,14 @@ func (d *desk) RecallAll(_ context.Context, by message.Actor, _ store.MessageID)
 	return d.note("recall all by %s", by.Name)
 }
 
+func (d *desk) Renotify(_ context.Context, by message.Actor, k store.RcptKey) (message.Way, error) {
+	return message.ByFirstMail, d.note("renotify %d by %s", k.N, by.Name)
+}
+
+func (d *desk) Extend(_ context.Context, by message.Actor, k store.RcptKey, until time.Time) error {
+	return d.note("extend %d by %s to %s", k.N, by.Name, until.Format(time.DateOnly))
+}
+
 func (d *desk) Invite(_ context.Context, in account.Invitation, list []account.Invitee) ([]account.Outcome, error) {
 	outcomes := make([]account.Outcome, len(list))
 	for i, x := range list {

@@ -146,14 +146,14 @@ func (s *Service) GroupCreate(ctx context.Context, a Actor, name string) (GroupR
 	g := store.Group{Name: cleanName(name), Created: s.now(), By: a.Name}
 	rand.Read(g.ID[:])
 	if g.Name == "" {
-		return GroupRow{}, errors.New("a group needs a name")
+		return GroupRow{}, inputf("a group needs a name")
 	}
 	e := s.groupEvent(a, store.EventGroupMade, g)
 	err := s.Store.Update(ctx, func(tx store.Tx) error {
 		return errors.Join(tx.Groups().Create(g), tx.Audit().Add(e))
 	})
 	if errors.Is(err, store.ErrExists) {
-		return GroupRow{}, fmt.Errorf("there is a group %q already: %w", g.Name, store.ErrExists)
+		return GroupRow{}, inputf("there is a group %q already: %w", g.Name, store.ErrExists)
 	}
 	return GroupRow{ID: g.ID.String(), Name: g.Name, Created: g.Created, By: g.By}, err
 }

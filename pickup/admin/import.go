@@ -52,10 +52,10 @@ func (s *Service) InvitePreview(ctx context.Context, a Actor, list io.Reader, cl
 	}
 	good, bad, err := readInvitees(list, class)
 	if err != nil {
-		return p, fmt.Errorf("read the list: %w", err)
+		return p, inputf("read the list: %w", err)
 	}
 	if len(good)+len(bad) == 0 {
-		return p, errors.New("there is nobody in the list")
+		return p, inputf("there is nobody in the list")
 	}
 	var kept []inviteeRow
 	for _, part := range chunks(good) {
@@ -127,7 +127,7 @@ func (s *Service) GroupFill(ctx context.Context, a Actor, group, draft string) (
 	}
 	rows, err := s.drafts.take(a.Name, draft, s.now())
 	if err != nil {
-		return 0, err
+		return 0, input(err)
 	}
 	at, e := s.now(), s.groupEvent(a, store.EventGroupFilled, store.Group{})
 	for _, part := range chunks(rows) {

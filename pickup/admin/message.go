@@ -242,6 +242,10 @@ func shareError(key store.RcptKey, err error) error {
 		return fmt.Errorf("%s is no recipient of a sealed message: %w", key, store.ErrNotFound)
 	case errors.As(err, &ended):
 		return fmt.Errorf("%s: %w: %w", key, err, store.ErrConflict)
+	case errors.Is(err, message.ErrMailWaits), errors.Is(err, message.ErrNoAuthor):
+		return fmt.Errorf("%s: %w: %w", key, err, store.ErrConflict)
+	case errors.Is(err, message.ErrDate):
+		return input(err)
 	}
 	return err
 }

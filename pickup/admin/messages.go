@@ -2,7 +2,6 @@ package admin
 
 import (
 	"context"
-	"fmt"
 	"strings"
 	"time"
 
@@ -69,7 +68,7 @@ func (q MessageQuery) filter() (store.Filter, error) {
 		if typed := strings.TrimSpace(x.typed); typed != "" {
 			addr, err := store.ParseAddress(typed)
 			if err != nil {
-				return f, fmt.Errorf("%q: %w", typed, err)
+				return f, inputf("%q: %w", typed, err)
 			}
 			*x.key = addr.Key()
 		}

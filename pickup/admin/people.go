@@ -62,7 +62,7 @@ func (s *Service) AdminCreate(ctx context.Context, a Actor, address string, role
 	}
 	addr, err := store.ParseAddress(strings.TrimSpace(address))
 	if err != nil {
-		return SetupLink{}, fmt.Errorf("%q: %w", address, err)
+		return SetupLink{}, inputf("%q: %w", address, err)
 	}
 	if err := errors.Join(checkRole(role), s.hasConsole()); err != nil {
 		return SetupLink{}, err
@@ -80,7 +80,7 @@ func (s *Service) AdminCreate(ctx context.Context, a Actor, address string, role
 		return putSetup(tx, tok, e)
 	})
 	if errors.Is(err, store.ErrExists) {
-		return SetupLink{}, fmt.Errorf("%s is an administrator already; a reset makes a new set-up link: %w", addr, err)
+		return SetupLink{}, inputf("%s is an administrator already; a reset makes a new set-up link: %w", addr, err)
 	}
 	return link, err
 }
@@ -89,7 +89,7 @@ func checkRole(r Role) error {
 	if slices.Contains(Roles(), r) {
 		return nil
 	}
-	return fmt.Errorf("%q is no role; the roles are admin, helpdesk, auditor", r)
+	return inputf("%q is no role; the roles are admin, helpdesk, auditor", r)
 }
 
 // hasConsole refuses to make links that lead nowhere.
@@ -125,7 +125,7 @@ func (s *Service) AdminReset(ctx context.Context, a Actor, address string) (Setu
 		return SetupLink{}, err
 	}
 	if who.Status == store.StatusDisabled {
-		return SetupLink{}, fmt.Errorf("%s is disabled; enable it first", who.Address)
+		return SetupLink{}, inputf("%s is disabled; enable it first", who.Address)
 	}
 	link, tok := s.newSetup(who.ID)
 	e := s.adminEvent(a, store.EventAdminReset, who.ID)
@@ -222,7 +222,7 @@ func (s *Service) changeAdmin(ctx context.Context, id store.AccountID, change fu
 func (s *Service) notSelf(ctx context.Context, a Actor, address string) (store.Administrator, error) {
 	who, err := s.administrator(ctx, address)
 	if err == nil && who.ID == a.Account {
-		return who, errors.New("nobody changes his own role or status: ask another administrator, or use the command line")
+		return who, inputf("nobody changes his own role or status: ask another administrator, or use the command line")
 	}
 	return who, err
 }

@@ -51,10 +51,12 @@ var rights = map[Method][]Role{
 	"AuditList":   {RoleAdmin, RoleAuditor},
 	"AuditExport": {RoleAdmin, RoleAuditor},
 
-	"MessageList":   Roles(),
-	"MessageShow":   Roles(),
-	"MessageTrace":  Roles(),
-	"MessageRecall": {RoleAdmin},
+	"MessageList":     Roles(),
+	"MessageShow":     Roles(),
+	"MessageTrace":    Roles(),
+	"MessageRecall":   {RoleAdmin},
+	"MessageExtend":   {RoleAdmin},
+	"MessageRenotify": {RoleAdmin, RoleHelpDesk},
 
 	"UserList":   Roles(),
 	"UserShow":   Roles(),

@@ -185,9 +185,9 @@ func (s *Service) checkClass(address store.Address, c store.Class) error {
 		if s.Internal(address.Domain) {
 			return nil
 		}
-		return &ClassError{address}
+		return input(&ClassError{address})
 	}
-	return fmt.Errorf("%q is neither member nor guest", c)
+	return inputf("%q is neither member nor guest", c)
 }
 
 // ClassError: who is not of the organisation's domains cannot be a member (B18).
@@ -217,7 +217,7 @@ func findUser(tx store.Tx, user string) (acc store.Account, err error) {
 	} else {
 		var id store.AccountID
 		if id.UnmarshalText([]byte(strings.ToLower(user))) != nil {
-			return acc, fmt.Errorf("%q: %w", user, parseErr)
+			return acc, inputf("%q: %w", user, parseErr)
 		}
 		acc, err = tx.Accounts().Get(id)
 	}
@@ -251,7 +251,7 @@ func (s *Service) UserInvite(ctx context.Context, a Actor, f InviteForm) (accoun
 	}
 	addr, err := store.ParseAddress(strings.TrimSpace(f.Address))
 	if err != nil {
-		return "", fmt.Errorf("%q: %w", f.Address, err)
+		return "", inputf("%q: %w", f.Address, err)
 	}
 	if err := s.checkClass(addr, f.Class); err != nil {
 		return "", err
@@ -262,9 +262,9 @@ func (s *Service) UserInvite(ctx context.Context, a Actor, f InviteForm) (accoun
 	}
 	switch out[0] {
 	case account.NotNow:
-		return out[0], fmt.Errorf("%s is disabled; enable the user instead", addr)
+		return out[0], inputf("%s is disabled; enable the user instead", addr)
 	case account.Alias:
-		return out[0], fmt.Errorf("%s is an alias of another user: invite the user by the main address", addr)
+		return out[0], inputf("%s is an alias of another user: invite the user by the main address", addr)
 	}
 	return out[0], nil
 }

@@ -58,6 +58,7 @@ type Seeds interface {
 type Mails interface {
 	NotForMe(notify.Event) (store.OwnMail, error)
 	ExpiredUnread(notify.Event) (store.OwnMail, error)
+	Reminder(notify.Reminder) (store.OwnMail, error)
 	Reply(notify.ReplyLetter) notify.ReplyMail
 }
 
@@ -79,6 +80,7 @@ type Config struct {
 	Internal func(domain string) bool // is it the organisation's
 	Tags     []string                 // policy.tags, cut from subjects where they are shown
 	KeepTag  bool                     // pickup.reply_keep_tag
+	SiteURL  string                   // pickup.url; links are built from it (KEYS K15)
 
 	Now func() time.Time
 	Log *slog.Logger
@@ -91,7 +93,10 @@ type Service struct {
 }
 
 // New makes a Service.
-func New(c Config) *Service { return &Service{Config: c, cards: newShelves()} }
+func New(c Config) *Service {
+	c.SiteURL = strings.TrimRight(c.SiteURL, "/")
+	return &Service{Config: c, cards: newShelves()}
+}
 
 // now is the time as records keep it.
 func (s *Service) now() time.Time { return s.Now().UTC().Truncate(time.Millisecond) }
