@@ -44,6 +44,25 @@ func TestPagesAreValidHTML(t *testing.T) {
 	}
 }
 
+// TestStyleSheetIsValid: every property exists, and every value is one that it takes.
+func TestStyleSheetIsValid(t *testing.T) {
+	t.Parallel()
+	node := testneed.Program(t, "node")
+	const program = "../.ci/node_modules/csstree-validator/bin/validate.js"
+	if _, err := os.Stat(program); err != nil {
+		testneed.Missing(t, `csstree-validator is not installed; "npm ci" in .ci installs it`)
+	}
+	validate := func(path string) ([]byte, error) { return exec.Command(node, program, path).CombinedOutput() }
+	if out, err := validate("web/static/postern.css"); err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+	wrong := filepath.Join(t.TempDir(), "wrong.css")
+	must(t, os.WriteFile(wrong, []byte("p { colr: red }"), 0o600))
+	if out, err := validate(wrong); err == nil {
+		t.Errorf("a property that does not exist is found good: %s", out)
+	}
+}
+
 // everyPage is every page of the gallery by a name that begins with its template's.
 func everyPage(t *testing.T) map[string]string {
 	t.Helper()
