@@ -99,9 +99,12 @@ func TestHostileHeadersAndPathsGetAnOrdinaryAnswer(t *testing.T) {
 	}
 }
 
-// pseudo makes a translation in which every text stands in brackets, from the catalogue's template. What a page shows
-// outside of brackets did not pass through the catalogue, or the template lacks it.
-func pseudo(t *testing.T) *web.Catalogue {
+// bracketed is a text as pseudo says it where the length of words does not matter. What a page shows outside of brackets
+// did not pass through the catalogue, or the template lacks it.
+func bracketed(text string) string { return "⟦" + text + "⟧" }
+
+// pseudo makes a translation from the catalogue's template: say makes one of a text.
+func pseudo(t *testing.T, say func(text string) string) *web.Catalogue {
 	t.Helper()
 	pot, err := os.ReadFile("web/locale/postern.pot")
 	must(t, err)
@@ -114,11 +117,11 @@ func pseudo(t *testing.T) *web.Catalogue {
 		case strings.HasPrefix(line, "msgid_plural \""):
 			plural = strings.TrimSuffix(strings.TrimPrefix(line, "msgid_plural \""), "\"\n")
 		case strings.HasPrefix(line, "msgstr[1]"):
-			line = fmt.Sprintf("msgstr[1] \"⟦%s⟧\"\n", plural)
+			line = fmt.Sprintf("msgstr[1] \"%s\"\n", say(plural))
 		case strings.HasPrefix(line, "msgstr[0]"):
-			line = fmt.Sprintf("msgstr[0] \"⟦%s⟧\"\n", id)
+			line = fmt.Sprintf("msgstr[0] \"%s\"\n", say(id))
 		case strings.HasPrefix(line, "msgstr") && id != "":
-			line = fmt.Sprintf("msgstr \"⟦%s⟧\"\n", id)
+			line = fmt.Sprintf("msgstr \"%s\"\n", say(id))
 		}
 		po.WriteString(line)
 	}
@@ -186,7 +189,7 @@ func outside(text string) string {
 func TestEveryTextComesFromTheCatalogue(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, func(c *pickup.Config) {
-		c.Catalogue = pseudo(t)
+		c.Catalogue = pseudo(t, bracketed)
 		c.Organization.Support.URL = "https://help.example.org/"
 	})
 	v, list := w.routes(t)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"postern/cmd/testneed"
+	"postern/pickup"
 	"postern/store"
 	"postern/store/seal"
 )
@@ -64,9 +65,9 @@ func TestStyleSheetIsValid(t *testing.T) {
 }
 
 // everyPage is every page of the gallery by a name that begins with its template's.
-func everyPage(t *testing.T) map[string]string {
+func everyPage(t *testing.T, change ...func(*pickup.Config)) map[string]string {
 	t.Helper()
-	w := newWorld(t)
+	w := newWorld(t, change...)
 	pages := map[string]string{}
 	add := func(name string, a answer) { pages[name] = a.body }
 	guest := w.visitor()

@@ -178,7 +178,7 @@ func TestSettingsSessions(t *testing.T) {
 
 func TestSettingsLanguageIsKeptForPagesAndMails(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, func(c *pickup.Config) { c.Catalogue = pseudo(t) })
+	w := newWorld(t, func(c *pickup.Config) { c.Catalogue = pseudo(t, bracketed) })
 	v, _, _ := w.account(joan)
 	lacks(t, "before", v.get("/settings"), 200, "<h1>Settings</h1>", "Save language")
 	a := v.follow(v.post("/settings", "do", "language", "lang", "en-XA"))
