@@ -229,11 +229,11 @@ func (tab *Tab) BypassCSP(on bool) {
 // nothing is kept. The picture is taken in any case, so that a page that cannot be drawn fails.
 func (tab *Tab) Screenshot(name string) {
 	tab.t.Helper()
-	// The window grows to the page: what lies beyond a window, frames above all, is not always drawn.
+	// The window grows to the page: what lies beyond a window, frames above all, is not always drawn, and pages from right
+	// to left are drawn beside where they are.
 	height := Eval[int64](tab, "document.documentElement.scrollHeight")
 	tab.do("grow", chromedp.EmulateViewport(tab.view.Width, max(height, tab.view.Height)))
-	const lossless = 100
-	picture := get(tab, "picture of "+name, chromedp.FullScreenshot(lossless))
+	picture := get(tab, "picture of "+name, chromedp.CaptureScreenshot())
 	tab.do("shrink", chromedp.EmulateViewport(tab.view.Width, tab.view.Height))
 	for Eval[int64](tab, "innerHeight") != tab.view.Height { // what takes the focus meanwhile would not be scrolled to
 		time.Sleep(pause)

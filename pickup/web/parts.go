@@ -92,7 +92,9 @@ func bold(text any) template.HTML {
 	return element("<strong>", s, "</strong>")
 }
 
-func code(text string) template.HTML { return element(`<code class="break">`, text, "</code>") }
+func code(text string) template.HTML {
+	return element(`<code class="break" dir="ltr">`, text, "</code>")
+}
 
 // bdi keeps a name from turning the text around it when it is written in the other direction.
 func bdi(text string) template.HTML { return element("<bdi>", text, "</bdi>") }
