@@ -27,7 +27,11 @@ func (s *Server) amend(line []byte) []byte {
 	params := line[len(verb):]
 	path := bytes.TrimLeft(params, " \t")
 	n := len(barePostmaster)
-	if len(path) > n && strings.EqualFold(string(path[:n]), barePostmaster) && strings.ContainsRune(" \t\r", rune(path[n])) {
+	bare := len(path) > n && strings.EqualFold(string(path[:n]), barePostmaster) && strings.ContainsRune(" \t\r", rune(path[n]))
+	if !bare && bytes.IndexByte(params, ';') < 0 { // nearly all commands
+		return line
+	}
+	if bare {
 		params = append([]byte("<postmaster@"+store.DomainKey(s.cfg.Host)+">"), path[n:]...)
 	}
 	params = orcptType.ReplaceAllFunc(params, func(m []byte) []byte {
