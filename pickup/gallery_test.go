@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"postern/cmd/browser"
+	"postern/pickup/account"
 	"postern/store"
 	"postern/store/mail"
 	"postern/store/seal"
@@ -107,6 +108,76 @@ func TestEveryPageLooksRightAndAxeFindsNothing(t *testing.T) {
 	g.settings()
 	g.afterwards(key)
 	g.elsewhere(b.Tab(t), first)
+	g.forgotten(b.Tab(t))
+	for name, r := range map[string]account.Recovery{"link": account.RecoverLink, "temporary": account.RecoverTemporary} {
+		w := way(t, r)
+		w.account(joan)
+		gallery{t, w, b.Tab(t)}.reset(name)
+	}
+}
+
+// forgotten looks at the pages of somebody who lost the password, where a new one is activated from a mail.
+func (g gallery) forgotten(tab *browser.Tab) {
+	g.tab = tab
+	g.visit("08-reminder", "/reminder")
+	tab.Press("main .btn")
+	g.look("08c-reminder-error")
+	tab.Fill("#email", joan.String())
+	tab.Press("main .btn")
+	g.look("08b-reminder-sent")
+	g.visit("09-change-password", "/change-password")
+	tab.Fill("#email", joan.String())
+	tab.Fill("#pw", "Hartley")
+	g.look("09a-change-password-typing")
+	tab.Press("main .btn")
+	g.look("09d-change-password-error")
+	ask := func() string {
+		g.w.advance(time.Minute)
+		g.tab.Go(g.w.server.URL + "/change-password")
+		tab.Fill("#email", joan.String())
+		tab.Fill("#pw", newPassword)
+		tab.Fill("#pw2", newPassword)
+		tab.Press("main .btn")
+		return "/v/" + g.w.mailed(activation)
+	}
+	link := ask()
+	g.look("09c-change-sent")
+	g.visit("09b-activate", link)
+	tab.Fill("#again", "wrong")
+	tab.Press("main .btn")
+	g.look("09e-activate-wrong")
+	tab.Press("main .danger")
+	g.look("09f-decline-unticked")
+	tab.Click("#sure")
+	tab.Press("main .danger")
+	g.look("09g-declined")
+	g.visit("09h-activate-used", link)
+	tab.Go(g.w.server.URL + ask())
+	tab.Fill("#again", newPassword)
+	tab.Press("main .btn")
+	g.look("04h-inbox-changed")
+	g.visit("12e-earlier", "/settings/earlier")
+	tab.Press("main .btn")
+	g.look("12f-earlier-error")
+}
+
+// reset looks at the pages of the other ways back in.
+func (g gallery) reset(name string) {
+	g.visit("09i-forgotten-"+name, "/change-password")
+	g.tab.Fill("#email", joan.String())
+	g.tab.Press("main .btn")
+	g.look("09j-forgotten-sent-" + name)
+	if name == "link" {
+		g.visit("09k-reset", "/r/"+g.w.mailed(resetLink))
+	} else {
+		g.tab.Go(g.w.server.URL + "/sign-in")
+		g.tab.Fill("#email", joan.String())
+		g.tab.Fill("#password", g.w.mailed(temporary))
+		g.tab.Press("main .btn")
+		g.look("09l-new-password")
+	}
+	g.tab.Press("main .btn")
+	g.look("09m-new-password-error-" + name)
 }
 
 // confirm makes an account confirmed, as the answer to the welcome mail does.

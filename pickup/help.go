@@ -44,7 +44,7 @@ func helpOrder() [][]string {
 }
 
 func (s *Site) help(w http.ResponseWriter, r *http.Request) error {
-	who, err := s.who(r)
+	who, err := s.reader(r)
 	if err != nil {
 		return err
 	}

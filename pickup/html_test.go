@@ -101,6 +101,7 @@ func everyPage(t *testing.T, change ...func(*pickup.Config)) map[string]string {
 	add("invitation.used", guest.get(invitation))
 	pagesOfMessages(t, w, pages, first, key)
 	pagesOfEnds(w, add)
+	pagesOfRecovery(t, add)
 	return pages
 }
 
@@ -194,6 +195,7 @@ func pagesOfEnds(w *world, add func(string, answer)) {
 	add("closed", guest.get(linkOf(closed)))
 	w.advance(2 * time.Hour)
 	add("ended", guest.get(linkOf(gone)))
+	w.advance(time.Second)
 	disowned, _ := w.plant(ruth, letter{subject: "x", text: "x"})
 	w.visitor().register(disowned)
 	guest.post("/w/"+w.welcomeToken(), "answer", "not-me", "sure", "yes")

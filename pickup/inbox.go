@@ -41,6 +41,8 @@ type inboxPage struct {
 	// Provisional: the account has not shown yet that the address is its own, so new messages open by their links only
 	// (KEYS K8).
 	Provisional bool
+	Done        string // password, earlier: what led here
+	Earlier     bool   // some wait because they were sealed for an earlier password
 	Search      string
 	Newer       string // address of the first page, on later ones
 	Older       string // address of the next page
@@ -56,6 +58,9 @@ func (s *Site) inbox(w http.ResponseWriter, r *http.Request, who account.Signed)
 	}
 	p := inboxPage{page: s.page(r, who), Search: search, Provisional: who.Account.Standing == store.Provisional}
 	p.Here = "inbox"
+	if done := q.Get("done"); done == passwordMark || done == "earlier" {
+		p.Done = done
+	}
 	for _, i := range list.Items {
 		l := s.letter(i.Key.String(), i.At, i.Expires)
 		l.From, l.Subject, l.Files, l.Damaged = personOf(i.Author), i.Subject, i.Attachments, i.Damaged
@@ -68,6 +73,7 @@ func (s *Site) inbox(w http.ResponseWriter, r *http.Request, who account.Signed)
 	for _, i := range list.Waiting {
 		l := s.letter(i.Key.String(), i.At, i.Expires)
 		l.From = person{Address: i.Sender.String()}
+		p.Earlier = p.Earlier || i.Locked
 		p.Waiting = append(p.Waiting, l)
 	}
 	p.Newer, p.Older = pager("/", search, cursor, string(list.Next))

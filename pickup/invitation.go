@@ -83,7 +83,7 @@ func (s *Site) accept(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return s.notAccepted(w, r, p, err)
 	}
-	return s.enter(w, r, who, "/")
+	return s.enter(w, r, who, "/", checkMark)
 }
 
 // notAccepted answers for a form that the rules refused.

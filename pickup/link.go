@@ -40,6 +40,8 @@ type linkPage struct {
 	Fault string // incomplete, damaged, unknown, disowned; empty: none
 	Got   int    // characters that arrived
 	Whole int
+	// Earlier: the account has keys that an earlier password opens, perhaps this message's.
+	Earlier bool
 }
 
 // badLink shows what is wrong with a link; other errors go on.

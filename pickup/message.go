@@ -54,7 +54,7 @@ func (s *Site) notViewed(w http.ResponseWriter, r *http.Request, who account.Sig
 	case errors.Is(err, message.ErrNotFound), errors.Is(err, message.ErrNotYours):
 		return s.showRefused(w, r, who, refusedPage{})
 	case errors.Is(err, message.ErrNeedsLink):
-		p := linkPage{page: s.page(r, who), Fault: "needed", Whole: tokenLength}
+		p := linkPage{page: s.page(r, who), Fault: "needed", Whole: tokenLength, Earlier: account.AnyLocked(who.Account)}
 		return s.show(w, r, http.StatusForbidden, "link", p)
 	case errors.As(err, &ended):
 		return s.showEnd(w, r, endedPage{page: s.page(r, who), How: string(ended.State), At: ended.At})

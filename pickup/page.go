@@ -22,6 +22,7 @@ type page struct {
 	Path      string // to come back to after a change of language; empty: the form is left out
 	User      string // address of who is signed in; empty: nobody
 	Here      string // entry of the navigation: inbox, sent, settings, help
+	Changing  bool   // somebody has signed in with a temporary password and may only choose one
 	Unread    int
 	Wrong     bool   // something entered was refused: the title says so
 	Paper     bool   // a page to print: no script, no forms
@@ -38,6 +39,7 @@ func keeping(ctx context.Context, text string) context.Context {
 func (s *Site) page(r *http.Request, who account.Signed) page {
 	p := page{Site: s.words, Lang: s.Catalogue.Language(web.Lang(r.Context())), Languages: s.Catalogue.Languages(),
 		Path: r.URL.Path}
+	p.Changing = who.Session.Kind == store.SessionChange
 	p.Kept, _ = r.Context().Value(keptText{}).(string)
 	if !who.Account.ID.IsZero() {
 		p.User = who.Account.Address.String()
@@ -155,6 +157,11 @@ type errorPage struct {
 }
 
 func (s *Site) failWith(w http.ResponseWriter, r *http.Request, err error) {
+	if must := new(account.MustChangeError); errors.As(err, &must) {
+		if err = s.mustChange(w, r, must); err == nil {
+			return
+		}
+	}
 	f := failureOf(err)
 	if f.status >= http.StatusInternalServerError && !errors.Is(err, context.Canceled) {
 		s.Log.ErrorContext(r.Context(), "request failed", "event", "http", "ref", web.Reference(r.Context()), "error", err)

@@ -36,12 +36,12 @@ func (s *Site) paste(w http.ResponseWriter, r *http.Request) error {
 }
 
 // linkPath finds where the token begins in a pasted link.
-var linkPath = regexp.MustCompile(`(?is)/([pwna])/(.*)$`)
+var linkPath = regexp.MustCompile(`(?is)/([pwnavr])/(.*)$`)
 
 // pasted finds a token in whatever was pasted: a link in one piece or several, with or without words behind it, or the
 // token alone (P15). The error is that of the whole text.
 func pasted(text string) (seal.TokenKind, seal.LinkSecret, error) {
-	kinds := []seal.TokenKind{seal.TokenPickup, seal.TokenWelcome, seal.TokenSetup, seal.TokenAlias}
+	kinds := []seal.TokenKind{seal.TokenPickup, seal.TokenWelcome, seal.TokenSetup, seal.TokenAlias, seal.TokenActivate, seal.TokenReset}
 	if m := linkPath.FindStringSubmatch(text); m != nil {
 		kinds, text = []seal.TokenKind{seal.TokenKind(strings.ToLower(m[1])[0])}, m[2]
 	}

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"postern/pickup/web"
+	"postern/store/seal"
 )
 
 // route is an address of the site and how it answers a GET, signed in and not.
@@ -31,6 +32,7 @@ func (w *world) routes(t *testing.T) (v *visitor, list []route) {
 	v.post(linkOf(attached))
 	_, unopened := w.plant(joan, letter{subject: "Unopened", text: "x"})
 	fresh, _ := w.plant(peter, letter{subject: "For Peter", text: "x"})
+	w.visitor().askChange(joan.String(), newPassword)
 	m, a := "/m/"+key.String(), "/m/"+attachedKey.String()
 	alias, used := v.ask(family), v.ask(choir)
 	if a := v.post(used, "do", "add"); a.status != http.StatusSeeOther {
@@ -43,6 +45,9 @@ func (w *world) routes(t *testing.T) (v *visitor, list []route) {
 		{"/p/", ok, ok, nil}, {"/p/1000", bad, bad, nil}, {linkOf(first), ok, ok, nil}, {linkOf(first) + "?step=sign-in", ok, ok, nil},
 		{linkOf(fresh), ok, no, nil}, {linkOf(fresh) + "?step=register", ok, no, nil}, {linkOf(fresh) + "/not-for-me", ok, no, nil},
 		{"/w/" + w.welcomeToken(), ok, ok, nil}, {"/n/" + w.invite("carla@example.org"), ok, ok, nil},
+		{"/reminder", ok, ok, nil}, {"/change-password", ok, ok, nil}, {"/new-password", seeOther, seeOther, nil}, {"/settings/earlier", seeOther, ok, nil},
+		{"/v/" + w.mailed(activation), ok, ok, nil}, {"/r/" + seal.NewSecret().Token(seal.TokenReset), http.StatusNotFound, http.StatusNotFound, nil},
+		{"/v/x", bad, bad, nil}, {"/r/x", bad, bad, nil},
 		{m, seeOther, ok, nil}, {m + "/text", seeOther, ok, nil}, {m + "/html", no, http.StatusNotFound, web.MailPolicy()},
 		{m + "/print", seeOther, ok, web.PrintPolicy()}, {m + "/message.eml", seeOther, ok, web.FilePolicy()}, {m + "/reply", seeOther, ok, nil},
 		{a + "/html", no, ok, web.MailPolicy()}, {a + "/print", seeOther, ok, web.PrintPolicy()}, {a + "/part/2", seeOther, ok, web.FilePolicy()},

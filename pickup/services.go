@@ -33,6 +33,17 @@ type Accounts interface {
 	Record(context.Context, account.Signed, store.Cursor, int) ([]store.Event, store.Cursor, error)
 	Criteria(password string, about []string) []account.Criterion
 	OwnWords(about []string) []string
+	Remind(ctx context.Context, address string, c account.Client) error
+	Recover(ctx context.Context, address string, c account.Client) error
+	AskChange(context.Context, account.ChangeRequest) error
+	ChangeLink(ctx context.Context, token string) (account.MailedLink, error)
+	Activate(ctx context.Context, token string, in account.NewPassword) (account.Signed, error)
+	DeclineChange(ctx context.Context, token string) error
+	ResetLink(ctx context.Context, token string) (account.MailedLink, error)
+	Reset(ctx context.Context, token string, in account.NewPassword) (account.Signed, error)
+	Changing(ctx context.Context, cookie string) (store.Address, error)
+	ChoosePassword(ctx context.Context, cookie string, in account.NewPassword) (account.Signed, error)
+	UseEarlier(context.Context, account.Signed, account.Earlier) error
 	SetLanguage(ctx context.Context, who account.Signed, lang string) error
 }
 

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"path"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -12,13 +13,15 @@ import (
 
 	"postern/pickup/account"
 	"postern/pickup/web"
+	"postern/store"
 )
 
 // check is the mark of the first page after a sign-in. A browser that comes there without the session's cookie does
 // not keep cookies: it gets a page that says so, and not the sign-in form again, which would go round for ever (A12).
 const (
-	check     = "check"
-	checkMark = "cookie"
+	check        = "check"
+	checkMark    = "cookie"
+	passwordMark = "password" // the same after a new password, which the page then speaks of
 )
 
 // client is who asks, for throttle, audit and mails.
@@ -43,12 +46,35 @@ func (s *Site) who(r *http.Request) (account.Signed, error) {
 	return who, err
 }
 
+// reader is who reads a page that anybody may read. Somebody who must choose a password first is nobody there, with a
+// session of that kind.
+func (s *Site) reader(r *http.Request) (account.Signed, error) {
+	who, err := s.who(r)
+	if must := new(account.MustChangeError); errors.As(err, &must) {
+		return changing(), nil
+	}
+	return who, err
+}
+
+func changing() account.Signed {
+	return account.Signed{Session: store.Session{Kind: store.SessionChange}}
+}
+
 func isSigned(who account.Signed) bool { return !who.Account.ID.IsZero() }
 
 // enter sets the cookies of a sign-in and leads to a page of this site by way of the cookie check.
-func (s *Site) enter(w http.ResponseWriter, r *http.Request, who account.Signed, target string) error {
+func (s *Site) enter(w http.ResponseWriter, r *http.Request, who account.Signed, target, mark string) error {
 	s.setCookies(w, who)
-	return redirect(w, r, target+"?"+url.Values{check: {checkMark}}.Encode())
+	return redirect(w, r, target+"?"+url.Values{check: {mark}}.Encode())
+}
+
+// checked leads on from the cookie check.
+func checked(w http.ResponseWriter, r *http.Request) error {
+	to := r.URL.EscapedPath()
+	if r.URL.Query().Get(check) == passwordMark {
+		to += "?done=" + passwordMark
+	}
+	return redirect(w, r, to)
 }
 
 func (s *Site) setCookies(w http.ResponseWriter, who account.Signed) {
@@ -81,12 +107,12 @@ func (s *Site) signed(h signedHandler) http.HandlerFunc {
 		case err != nil:
 			return err
 		case isSigned(who) && r.URL.Query().Get(check) != "" && r.Method != http.MethodPost:
-			return redirect(w, r, r.URL.EscapedPath()) // the cookie arrived
+			return checked(w, r)
 		case isSigned(who):
 			return h(w, r, who)
 		case s.byConsole(r):
 			return errConsole
-		case r.URL.Query().Get(check) == checkMark && s.cookies.Get(r, s.cookies.Session()) == "":
+		case r.URL.Query().Get(check) != "" && s.cookies.Get(r, s.cookies.Session()) == "":
 			return s.showCookies(w, r, r.URL.Path)
 		}
 		return redirect(w, r, signInFor(r))
@@ -121,7 +147,7 @@ func localTarget(to string) string {
 	if !ok {
 		return ""
 	}
-	for _, root := range []string{"/sent", "/settings", "/m/", "/help", "/cookies", "/sign-in"} {
+	for _, root := range []string{"/sent", "/settings", "/m/", "/help", "/cookies", "/sign-in", "/reminder", "/change-password", mustChoosePath} {
 		if clean == strings.TrimSuffix(root, "/") || strings.HasPrefix(clean, strings.TrimSuffix(root, "/")+"/") {
 			return clean
 		}
@@ -135,7 +161,7 @@ func localTarget(to string) string {
 // localLink is localTarget that allows pages with a token too. Only a form's body may carry it.
 func localLink(to string) string {
 	clean, ok := localPath(to)
-	if ok && (strings.HasPrefix(clean, "/p/") || strings.HasPrefix(clean, "/w/") || strings.HasPrefix(clean, "/a/")) {
+	if ok && slices.ContainsFunc([]string{"/p/", "/w/", "/a/", "/v/", "/r/"}, func(root string) bool { return strings.HasPrefix(clean, root) }) {
 		return clean
 	}
 	return localTarget(to)
@@ -174,7 +200,7 @@ func (s *Site) language(w http.ResponseWriter, r *http.Request) error {
 	if !s.Catalogue.Has(f["lang"]) {
 		return errInvalid
 	}
-	who, err := s.who(r)
+	who, err := s.reader(r)
 	if err != nil {
 		return err
 	}
@@ -200,7 +226,7 @@ type cookiesPage struct {
 }
 
 func (s *Site) cookiesPage(w http.ResponseWriter, r *http.Request) error {
-	who, err := s.who(r)
+	who, err := s.reader(r)
 	if err != nil {
 		return err
 	}

@@ -75,7 +75,7 @@ func (s *Site) signIn(w http.ResponseWriter, r *http.Request) error {
 	if to == "" || to == "/sign-in" {
 		to = "/"
 	}
-	return s.enter(w, r, who, to)
+	return s.enter(w, r, who, to, checkMark)
 }
 
 // keep is the box of B11; where it is switched off a posted value counts for nothing.

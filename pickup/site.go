@@ -46,6 +46,7 @@ type Config struct {
 	Organization   Organization
 	Zone           *time.Location
 	ExpireAfter    time.Duration
+	Recovery       account.Recovery         // what the form of a forgotten password is; empty: account.RecoverActivate
 	KeepLoggedIn   bool                     // B11: false: no box, and a posted value counts for nothing
 	Internal       func(domain string) bool // is it the organisation's: only there replies go; nil: every one
 	Limits         Limits
@@ -93,7 +94,7 @@ func New(cfg Config) (*Site, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.words, s.common = newWords(cfg), web.CommonHashes(account.MinPassword)
+	s.words, s.common = newWords(s.Config), web.CommonHashes(account.MinPassword)
 	if s.assets, err = web.NewAssets(); err != nil {
 		return nil, err
 	}
@@ -108,6 +109,9 @@ func New(cfg Config) (*Site, error) {
 // defaults puts in what the configuration left open.
 func (s *Site) defaults() {
 	const files, octets, text = 10, 25 << 20, 256 << 10
+	if s.Recovery == "" {
+		s.Recovery = account.RecoverActivate
+	}
 	if s.Internal == nil {
 		s.Internal = func(string) bool { return true }
 	}
@@ -139,10 +143,20 @@ func (s *Site) Handler() http.Handler {
 	mux.Handle("POST /n/{token}", s.handle(s.accept))
 	mux.Handle("GET /a/{token}", s.handle(s.aliasPage))
 	mux.Handle("POST /a/{token}", s.handle(s.answerAlias))
+	mux.Handle("GET /v/{token}", s.handle(s.activatePage))
+	mux.Handle("POST /v/{token}", s.handle(s.activate))
+	mux.Handle("GET /r/{token}", s.handle(s.resetPage))
+	mux.Handle("POST /r/{token}", s.handle(s.reset))
 
 	mux.Handle("GET /sign-in", s.handle(s.signInPage))
 	mux.Handle("POST /sign-in", s.handle(s.signIn))
 	mux.Handle("POST /sign-out", s.handle(s.signOut))
+	mux.Handle("GET /reminder", s.handle(s.reminderForm))
+	mux.Handle("POST /reminder", s.handle(s.remind))
+	mux.Handle("GET /change-password", s.handle(s.forgottenForm))
+	mux.Handle("POST /change-password", s.handle(s.forgotten))
+	mux.Handle("GET "+mustChoosePath, s.handle(s.mustChoose))
+	mux.Handle("POST "+mustChoosePath, s.handle(s.choose))
 	mux.Handle("POST /language", s.handle(s.language))
 	mux.Handle("GET /cookies", s.handle(s.cookiesPage))
 	mux.Handle("GET /help", s.handle(s.help))
@@ -161,6 +175,8 @@ func (s *Site) Handler() http.Handler {
 	mux.Handle("POST /settings/reminder", s.signed(s.changeReminder))
 	mux.Handle("GET /settings/address", s.signed(s.addressPage))
 	mux.Handle("POST /settings/address", s.signed(s.changeAddress))
+	mux.Handle("GET /settings/earlier", s.signed(s.earlierPage))
+	mux.Handle("POST /settings/earlier", s.signed(s.useEarlier))
 	mux.Handle("GET /settings/record", s.signed(s.record))
 	mux.Handle("GET /m/{id}", s.signed(s.message))
 	mux.Handle("GET /m/{id}/text", s.signed(s.messageText))
@@ -187,12 +203,13 @@ type words struct {
 	Days     int    // that messages stay
 	Keep     bool
 	KeptDays int
+	Recovery account.Recovery
 }
 
 func newWords(cfg Config) words {
 	const day = 24 * time.Hour
 	w := words{Organization: cfg.Organization, Scheme: cfg.URL.Scheme + "://", Host: cfg.URL.Host, Origin: web.Origin(cfg.URL), Days: int(cfg.ExpireAfter / day),
-		Keep: cfg.KeepLoggedIn, KeptDays: int(keptFor / day)}
+		Keep: cfg.KeepLoggedIn, KeptDays: int(keptFor / day), Recovery: cfg.Recovery}
 	w.Root = w.Origin + "/"
 	w.Support.URL = web.SafeURL(w.Support.URL)
 	if strings.TrimSpace(w.Short) == "" {

@@ -95,17 +95,19 @@ func newWorld(t *testing.T, change ...func(*pickup.Config)) *world {
 	var handler http.Handler
 	w.server = httptest.NewUnstartedServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) { handler.ServeHTTP(rw, r) }))
 	address := "http://" + w.server.Listener.Addr().String()
-	w.build(address, london)
 	text, err := web.Builtin()
 	must(t, err)
 	u, err := url.Parse(address)
 	must(t, err)
 	cfg := pickup.Config{URL: u, Organization: council(), Zone: london, ExpireAfter: 30 * 24 * time.Hour, KeepLoggedIn: true,
-		Internal: func(d string) bool { return d == "example.org" }, Accounts: w.accounts, Messages: w.messages, Catalogue: text,
+		Internal: func(d string) bool { return d == "example.org" }, Catalogue: text,
 		Limits: pickup.Limits{Files: 3, Bytes: 1 << 20, Text: 64 << 10}, Now: w.Now, Log: w.logger()}
 	for _, f := range change {
 		f(&cfg)
 	}
+	w.recovery = cfg.Recovery
+	w.build(address, london)
+	cfg.Accounts, cfg.Messages = w.accounts, w.messages
 	w.site, err = pickup.New(cfg)
 	must(t, err)
 	handler = w.site.Handler()

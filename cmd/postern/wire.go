@@ -323,6 +323,7 @@ func (g *gateway) buildSite(context.Context) (err error) {
 			Support: pickup.Support{Desk: o.Support.Desk, Phone: o.Support.Phone, Email: o.Support.Email, URL: o.Support.URL, Hours: o.Support.Hours},
 		},
 		Zone: g.zone(), ExpireAfter: g.cfg.Pickup.ExpireAfter, KeepLoggedIn: g.cfg.Pickup.KeepLoggedIn,
+		Recovery: account.Recovery(g.cfg.Pickup.Recovery),
 		Limits:   pickup.Limits{Files: replyFiles, Bytes: replyLimit(int64(g.cfg.SMTP.MaxMessageSize)), Text: replyText},
 		Accounts: g.accounts, Messages: g.messages, Internal: g.cfg.Internal, Catalogue: text,
 		Console: g.consoleSession, Now: time.Now, Log: g.log,

@@ -97,7 +97,7 @@ func (s *Service) chainTo(c completion) ([]byte, error) {
 	if c.old == nil || !ok {
 		return nil, nil
 	}
-	chain, err := s.Keys.SealChain(c.key.Public, c.account.ID, c.key.ID, was.ID, *c.old)
+	chain, err := s.Keys.SealChain(c.key.Public, was.Owner(c.account.ID), c.key.ID, was.ID, *c.old)
 	if err != nil {
 		return nil, fmt.Errorf("chain the old key: %w", err)
 	}

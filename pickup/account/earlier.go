@@ -39,6 +39,11 @@ func Locked(a store.Account, id store.KeyID) bool {
 	return false
 }
 
+// AnyLocked reports whether there is such a version.
+func AnyLocked(a store.Account) bool {
+	return slices.ContainsFunc(a.Keys, func(v store.KeyVersion) bool { return Locked(a, v.ID) })
+}
+
 // UseEarlier chains the locked version that an earlier password opens: what was sealed for it, and for those that hang
 // on it, can be read again (KEYS K7). ErrPassword, ErrEarlier, *BusyError, ErrNoSession.
 func (s *Service) UseEarlier(ctx context.Context, who Signed, in Earlier) error {

@@ -22,10 +22,12 @@ const (
 	RecoverLink      Recovery = "reset-link"         // a mailed link to choose a new one (C10)
 )
 
+// RecoveryLife is how long whatever such a mail carries works (KEYS K2).
+const RecoveryLife = 24 * time.Hour
+
 const (
-	recoveryLife = 24 * time.Hour  // of whatever a mail carries for this (KEYS K2)
-	sameRequest  = 2 * time.Minute // requests so close together are one (C10)
-	mailsAnHour  = 5               // of one kind to one account
+	sameRequest = 2 * time.Minute // requests so close together are one (C10)
+	mailsAnHour = 5               // of one kind to one account
 )
 
 // newest: a newer token of that kind ends the older one. atMostThree: none overwrites another (KEYS K9).
@@ -144,7 +146,7 @@ func (s *Service) mailReminder(ctx context.Context, a store.Account, c Client) e
 // newToken is the row of what a mail carries to an account's owner.
 func (s *Service) newToken(a store.Account, id store.TokenID, p store.Purpose, c Client) store.Token {
 	now := s.now()
-	return store.Token{ID: id, Purpose: p, Owner: a.ID.String(), Account: a.ID, Created: now, Ends: now.Add(recoveryLife), Browser: label(c.Browser)}
+	return store.Token{ID: id, Purpose: p, Owner: a.ID.String(), Account: a.ID, Created: now, Ends: now.Add(RecoveryLife), Browser: label(c.Browser)}
 }
 
 // tokenMail says what every mail with a token says.
@@ -189,5 +191,5 @@ func (s *Service) send(ctx context.Context, own store.OwnMail, e store.Event, fa
 }
 
 func asked(at time.Time, id store.AccountID, what string) store.Event {
-	return store.Event{ID: store.NewEventID(at), What: store.EventRecovery, Account: id, Actor: actorSelf, Facts: map[string]string{"mail": what}}
+	return store.Event{ID: store.NewEventID(at), What: store.EventRecovery, Account: id, Actor: actorSelf, Facts: map[string]string{"by": what}}
 }

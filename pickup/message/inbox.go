@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -56,6 +57,7 @@ type WaitingItem struct {
 	Sender  store.Address
 	At      time.Time
 	Expires time.Time
+	Locked  bool // it was sealed for an earlier password, which opens it too (KEYS K7)
 }
 
 // row is what a list reads of a message.
@@ -185,7 +187,8 @@ func (p *Page) wait(who account.Signed, r store.Recipient) {
 	if provisional || len(p.Waiting) >= maxWaiting {
 		return
 	}
-	p.Waiting = append(p.Waiting, WaitingItem{Key: r.Key, Sender: r.Sender, At: r.Key.Message.Time(), Expires: r.Expires})
+	locked := slices.ContainsFunc(r.Grants, func(g store.Grant) bool { return g.Kind == store.GrantAccount && account.Locked(who.Account, g.Key) })
+	p.Waiting = append(p.Waiting, WaitingItem{Key: r.Key, Sender: r.Sender, At: r.Key.Message.Time(), Expires: r.Expires, Locked: locked})
 }
 
 // addUnclaimed lists what waits for the account's addresses and is in nobody's inbox yet.

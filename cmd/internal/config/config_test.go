@@ -150,7 +150,7 @@ relay:
     - {domains: ["b.example"], host: "h:25", auth: {user: u, password_file: f}}
     - {domains: ["c.example"], host: "h:25", tls: required, auth: {user: u, password_file: f}}
 policy: {tags: [secure], rules: [{name: r, action: explode}]}
-pickup: {url: "http://mail.example.org/path", first_access: code, recovery: reset-link, language: tlh}
+pickup: {url: "http://mail.example.org/path", first_access: code, recovery: by-telephone, language: tlh}
 store: {engine: sqlite}
 `, "POSTERN_SMTP_LISSEN=x")
 	text := strings.Join(problems, "\n")
@@ -236,6 +236,15 @@ func TestNoteOnAProxyThatIsNotTrusted(t *testing.T) {
 		}
 		if got := strings.Contains(c.InWords(), "pickup.trusted_proxies is empty"); got != noted {
 			t.Errorf("%s: noted %v", site, got)
+		}
+	}
+}
+
+func TestC9EveryWayBackInIsInWords(t *testing.T) {
+	for recovery, want := range map[string]string{"activate": "activated from a mail", "temporary-password": "gets a temporary one by mail", "reset-link": "gets a link by mail"} {
+		c, problems := load(t, small+"\npickup: {recovery: "+recovery+"}\n")
+		if words := c.InWords(); problems != nil || !strings.Contains(words, "Who forgets the password") || !strings.Contains(words, want) {
+			t.Errorf("%s: %v, %s", recovery, problems, words)
 		}
 	}
 }

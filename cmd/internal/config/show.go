@@ -86,11 +86,22 @@ func (c Config) InWords() string {
 	if c.Admin.Listen != "" {
 		say("Administrators use the console at %s.", c.Admin.URL)
 	}
+	say("Who forgets the password %s.", recoveryWords(c.Pickup.Recovery))
 	c.dkimInWords(say)
 	for _, note := range c.Notes() {
 		say("Note: %s", note)
 	}
 	return b.String()
+}
+
+func recoveryWords(recovery string) string {
+	switch recovery {
+	case "temporary-password":
+		return "gets a temporary one by mail and must choose another with it (24 hours)"
+	case "reset-link":
+		return "gets a link by mail to choose another (24 hours, once)"
+	}
+	return "types a new one, which counts when it is activated from a mail (24 hours)"
 }
 
 // Notes are things that are allowed but that an administrator should know.

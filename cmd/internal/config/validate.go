@@ -256,8 +256,10 @@ func (c *Config) checkPickup(k *checker) {
 	if c.Pickup.FirstAccess != "password" {
 		k.add("pickup.first_access", "%q does not exist yet; the only value is password", c.Pickup.FirstAccess)
 	}
-	if c.Pickup.Recovery != "activate" {
-		k.add("pickup.recovery", "%q does not exist yet; leave the key at activate", c.Pickup.Recovery)
+	switch c.Pickup.Recovery {
+	case "activate", "temporary-password", "reset-link":
+	default:
+		k.add("pickup.recovery", "%q does not exist; the values are activate, temporary-password and reset-link", c.Pickup.Recovery)
 	}
 	k.oneOf("pickup.language", c.Pickup.Language, "en", "ar", "cy", "de", "es", "fr", "pl")
 	for i, host := range c.Pickup.Aliases {

@@ -15,6 +15,7 @@ document.querySelectorAll('form[data-criteria]').forEach((form) => {
   const common = new Set(box.dataset.common.split(' '));
   const value = (name) => form.elements.namedItem(name).value.normalize('NFC');
   const count = (p) => [...p].length;
+  const words = () => (form.elements.namedItem('email')?.value ?? '').normalize('NFC').toLowerCase().split(/[^\p{L}\p{Nd}]+/u).filter((w) => count(w) >= 4);
   const kind = (c) => (/\p{Lu}/u.test(c) ? 'A' : /\p{L}/u.test(c) ? 'a' : /\p{N}/u.test(c) ? '0' : '!');
   const fnv = (p) => [...p].reduce((h, c) => Math.imul(h ^ c.codePointAt(0), 16777619) >>> 0, 2166136261).toString(16);
   // Every character that goes on with a run (abc, 321) or repeats one of the three before it counts for nothing, and so
@@ -34,7 +35,7 @@ document.querySelectorAll('form[data-criteria]').forEach((form) => {
     length: (p) => count(p) >= min && count(p) <= max,
     case: (p) => count(p) >= long || (/\p{Lu}/u.test(p) && /\p{Ll}/u.test(p)),
     digit: (p) => count(p) >= long || /[^\p{L}\s]/u.test(p),
-    own: (p) => p !== '' && !own.some((w) => p.toLowerCase().includes(w)),
+    own: (p) => p !== '' && ![...own, ...words()].some((w) => p.toLowerCase().includes(w)),
     common: (p) => count(p) >= min && !common.has(fnv(p.toLowerCase())),
     guess: (p) => rules.own(p) && estimate(p) >= bits,
     same: (p) => p !== '' && p === value('password2'),
