@@ -247,7 +247,8 @@ func (g *gateway) buildServices(context.Context) error {
 	})
 	g.messages = message.New(message.Config{
 		Store: g.db, Keys: g.keys, Seeds: g.accounts, Outbox: g.outbox, Mails: g.mails, Sender: roomy{g.intake, g.room}, Recorder: g.recorder,
-		SiteURL: g.cfg.Pickup.URL, Internal: g.cfg.Internal, Tags: g.cfg.Policy.Tags, Now: time.Now, Log: g.log,
+		SiteURL: g.cfg.Pickup.URL, Internal: g.cfg.Internal, Tags: g.cfg.Policy.Tags,
+		Unsettled: g.runner.Unsettled, Now: time.Now, Log: g.log,
 	})
 	g.admin = admin.New(admin.Config{
 		Store: g.db, Keys: g.keys, Threads: g.macs.threads, Messages: g.messages, Users: g.accounts, Runner: delivering{g.runner, g.hops},
@@ -255,7 +256,7 @@ func (g *gateway) buildServices(context.Context) error {
 		Internal: g.cfg.Internal, Zone: g.zone(),
 		Organization: g.cfg.Organization.Name, Settings: g.cfg.YAML(), Alarms: g.alarms, Log: g.log, Now: time.Now,
 	})
-	g.sweeper = &sweep.Sweeper{Store: g.db, Ring: g.ring, Now: time.Now, Log: g.log}
+	g.sweeper = &sweep.Sweeper{Store: g.db, Ring: g.ring, Unsettled: g.runner.Unsettled, Now: time.Now, Log: g.log}
 	return nil
 }
 

@@ -3,6 +3,7 @@ package message_test
 import (
 	"context"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -115,5 +116,39 @@ func TestI5DamagedSharesHoldUpNoExpiry(t *testing.T) {
 		if n := strings.Count(log, "shares did not end at their expiry"); n < 1 || n > 61 || !strings.Contains(log, "700") {
 			t.Errorf("told of %d times", n)
 		}
+	})
+}
+
+// TestLeapOfTheClockDestroysNothing: while a clock that went forward may still be put right, no share ends by it. The link
+// says that it is over, because pages go by the clock; what was sealed is there again when the clock is.
+func TestLeapOfTheClockDestroysNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var ahead atomic.Int64
+		e := newEnv(t, func(c *message.Config) {
+			c.Now = func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
+			c.Unsettled = func() bool { return ahead.Load() > 0 }
+		})
+		s := e.deliver(letter{to: []store.Address{bob}, life: 24 * time.Hour})[0]
+		ctx, stop := context.WithCancel(t.Context())
+		ended := make(chan error)
+		go func() { ended <- e.Run(ctx) }()
+		ahead.Store(int64(1000 * time.Hour))
+		time.Sleep(30 * time.Minute)
+		synctest.Wait()
+		if c, err := e.Link(t.Context(), s.secret); err != nil || c.State != message.CoverExpired {
+			t.Errorf("the link meanwhile: %s, %v", c.State, err)
+		}
+		ahead.Store(0)
+		time.Sleep(time.Minute)
+		if r := e.bed.Rcpt(s.key); r.State == store.StateExpired || len(r.Grants) == 0 {
+			t.Errorf("when the clock was right again: %s with %d grants", r.State, len(r.Grants))
+		}
+		time.Sleep(24 * time.Hour)
+		synctest.Wait()
+		if r := e.bed.Rcpt(s.key); r.State != store.StateExpired || len(r.Grants) != 0 {
+			t.Errorf("at its time: %s with %d grants", r.State, len(r.Grants))
+		}
+		stop()
+		must(t, <-ended)
 	})
 }

@@ -236,10 +236,13 @@ func (d dying) write(tx store.Tx, at time.Time) error {
 // next expiry. It returns when ctx ends.
 func (s *Service) Run(ctx context.Context) error {
 	for {
-		failed := s.expireAll(ctx)
+		failed := 0
+		if !s.Unsettled() {
+			failed = s.expireAll(ctx)
+		}
 		s.cards.tidy(s.now())
 		wait := expireAgain
-		if failed == 0 {
+		if failed == 0 && !s.Unsettled() {
 			wait = s.untilNext(ctx)
 		}
 		timer := time.NewTimer(wait)

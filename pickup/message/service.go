@@ -82,6 +82,9 @@ type Config struct {
 	KeepTag  bool                     // pickup.reply_keep_tag
 	SiteURL  string                   // pickup.url; links are built from it (KEYS K15)
 
+	// Unsettled reports that the clock leapt forward lately: nothing is destroyed by it then. Nil: it never does.
+	Unsettled func() bool
+
 	Now func() time.Time
 	Log *slog.Logger
 }
@@ -94,6 +97,9 @@ type Service struct {
 
 // New makes a Service.
 func New(c Config) *Service {
+	if c.Unsettled == nil {
+		c.Unsettled = func() bool { return false }
+	}
 	c.SiteURL = strings.TrimRight(c.SiteURL, "/")
 	return &Service{Config: c, cards: newShelves()}
 }

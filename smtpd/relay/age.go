@@ -24,6 +24,7 @@ type watch struct {
 
 	mu    sync.Mutex
 	since time.Time // the start, or the last leap
+	leapt bool      // it was a leap
 	seen  time.Time // the last look, with the monotonic reading
 	wall  time.Time // what the clock said then
 }
@@ -38,7 +39,7 @@ func (w *watch) start() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.seen, w.wall = time.Now(), w.now().Round(0)
-	w.since = w.seen
+	w.since, w.leapt = w.seen, false
 }
 
 // left is how much of the fair trial is still to come.
@@ -47,12 +48,22 @@ func (w *watch) left() time.Duration {
 	defer w.mu.Unlock()
 	seen, wall := time.Now(), w.now().Round(0)
 	if by := wall.Sub(w.wall) - seen.Sub(w.seen); by > leap {
-		w.since = seen
+		w.since, w.leapt = seen, true
 		w.log.Warn("the clock went forward; what looks old now is tried for a while before it is given up", "event", "clock",
 			"by", by.Round(time.Second), "for", fairTrial)
 	}
 	w.seen, w.wall = seen, wall
 	return max(0, fairTrial-seen.Sub(w.since))
+}
+
+// Unsettled reports whether the clock leapt forward within the last hour. What cannot be undone, and goes by the clock,
+// had better wait: the leap may be put right.
+func (r *Runner) Unsettled() bool { return r.watch.left() > 0 && r.watch.hasLeapt() }
+
+func (w *watch) hasLeapt() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.leapt
 }
 
 // tooOld reports whether an item that was not taken ends by its age.

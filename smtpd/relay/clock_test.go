@@ -73,13 +73,22 @@ func TestI7LeapOfTheClockGivesNothingUp(t *testing.T) {
 			t.Fatalf("when the network was back: %s", got)
 		}
 		contains(t, e.log.String(), "the clock went forward")
+		if !run.Unsettled() {
+			t.Error("the clock counts as settled within the hour")
+		}
+		time.Sleep(time.Hour)
+		if run.Unsettled() {
+			t.Error("the clock counts as unsettled after more than an hour")
+		}
 
 		run.stop()
 		time.Sleep(time.Minute) // idle connections end
 		busy.Store(true)
 		late := rcpt(e.put(letter{from: "alice@example.org", rcpts: to("bob@ext.example")}), 1)
 		ahead.Add(int64(days)) // switched off for days
-		e.start(bubbleRoutes()...)
+		if again := e.start(bubbleRoutes()...); again.Unsettled() {
+			t.Error("the clock counts as unsettled after a start")
+		}
 		tries.mu.Lock()
 		tries.start, tries.at = time.Now(), nil
 		tries.mu.Unlock()

@@ -38,18 +38,22 @@ type Ring interface {
 	Retire(live []store.KeyID) error
 }
 
-// Sweeper has what a pass works on. All fields are needed.
+// Sweeper has what a pass works on. All fields are needed but Unsettled.
 type Sweeper struct {
 	Store store.Store
 	Ring  Ring
 	Now   func() time.Time
 	Log   *slog.Logger
+	// Unsettled reports that the clock leapt forward lately: the age of a blob says nothing then, and no pass is made.
+	Unsettled func() bool
 }
 
 // Run makes passes until ctx ends, and then answers nil. Failures are logged; the next pass tries again.
 func (s *Sweeper) Run(ctx context.Context) error {
 	for {
-		if err := s.Pass(ctx); err != nil && ctx.Err() == nil {
+		if s.Unsettled != nil && s.Unsettled() {
+			s.Log.Warn("not swept: the clock went forward lately", "event", "clock")
+		} else if err := s.Pass(ctx); err != nil && ctx.Err() == nil {
 			s.Log.Error("sweep incomplete", "err", err)
 		}
 		select {

@@ -241,37 +241,6 @@ func TestReleasedBlobsSurviveACutOffPass(t *testing.T) {
 	}
 }
 
-// TestI5UndeletableBlobsHoldUpNoOther: more files than a portion resist at the head of the list; the others go within the
-// same pass, and the pass says what is left.
-func TestI5UndeletableBlobsHoldUpNoOther(t *testing.T) {
-	b := newBench(t)
-	var all []store.BlobID
-	for range 2*portion + 5 {
-		all = append(all, b.blob())
-	}
-	slices.SortFunc(all, func(x, y store.BlobID) int { return bytes.Compare(x[:], y[:]) })
-	for _, id := range all {
-		m := b.message(id, 1)
-		b.update(func(tx store.Tx) error { return tx.Bodies().Unref(m) })
-	}
-	const bad = portion + 1
-	for _, id := range all[:bad] {
-		b.store.blobs.delete[id] = errDisk
-	}
-	err := b.Pass(t.Context())
-	if !errors.Is(err, errDisk) || !strings.Contains(err.Error(), all[0].String()) || !strings.Contains(err.Error(), fmt.Sprintf("and %d more", bad-10)) {
-		t.Fatalf("pass: %v", err)
-	}
-	for i, id := range all {
-		if b.exists(id) != (i < bad) {
-			t.Fatalf("blob %d exists: %t", i, b.exists(id))
-		}
-	}
-	if b.released() != bad {
-		t.Errorf("%d are listed still, want %d", b.released(), bad)
-	}
-}
-
 func TestOrphansGoAfterAnHour(t *testing.T) {
 	b := newBench(t)
 	known := b.blob()
