@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"postern/pickup/account"
-	"postern/store"
 )
 
 // A message with pictures is some 60 MB while its page is put together and some 30 MB until the browser has it, for its
@@ -30,7 +29,7 @@ type gate struct {
 	mine int
 
 	mu      sync.Mutex
-	persons map[store.AccountID]*turns
+	persons map[string]*turns
 }
 
 // turns are those of one person; used is how many wait or are inside.
@@ -40,38 +39,38 @@ type turns struct {
 }
 
 func newGate(all, mine int) *gate {
-	return &gate{all: make(chan struct{}, all), mine: mine, persons: map[store.AccountID]*turns{}}
+	return &gate{all: make(chan struct{}, all), mine: mine, persons: map[string]*turns{}}
 }
 
 // person waits until one more page of that person may be under way. The caller calls done once.
-func (g *gate) person(ctx context.Context, id store.AccountID) (done func(), err error) {
-	t := g.come(id)
+func (g *gate) person(ctx context.Context, who string) (done func(), err error) {
+	t := g.come(who)
 	select {
 	case t.inside <- struct{}{}:
-		return func() { <-t.inside; g.leave(id, t) }, nil
+		return func() { <-t.inside; g.leave(who, t) }, nil
 	case <-ctx.Done():
-		g.leave(id, t)
+		g.leave(who, t)
 		return nil, ctx.Err()
 	}
 }
 
-func (g *gate) come(id store.AccountID) *turns {
+func (g *gate) come(who string) *turns {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	t := g.persons[id]
+	t := g.persons[who]
 	if t == nil {
 		t = &turns{inside: make(chan struct{}, g.mine)}
-		g.persons[id] = t
+		g.persons[who] = t
 	}
 	t.used++
 	return t
 }
 
-func (g *gate) leave(id store.AccountID, t *turns) {
+func (g *gate) leave(who string, t *turns) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if t.used--; t.used == 0 {
-		delete(g.persons, id)
+		delete(g.persons, who)
 	}
 }
 
@@ -96,11 +95,11 @@ func (g *gate) build(ctx context.Context, f func() error) error {
 }
 
 // uploading waits until that person may upload a reply. *account.BusyError when it takes too long.
-func (s *Site) uploading(ctx context.Context, id store.AccountID) (done func(), err error) {
+func (s *Site) uploading(ctx context.Context, who string) (done func(), err error) {
 	wait, cancel := context.WithTimeout(ctx, uploadWait)
 	defer cancel()
 	busy := &account.BusyError{RetryAfter: uploadWait}
-	mine, err := s.uploads.person(wait, id)
+	mine, err := s.uploads.person(wait, who)
 	if err != nil {
 		return nil, busy
 	}

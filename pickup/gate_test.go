@@ -6,8 +6,6 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
-
-	"postern/store"
 )
 
 // The fields of an upload are read into memory, the headers of its parts too: megabytes of them are refused (I8).
@@ -32,7 +30,7 @@ func TestI8HeadersOfAnUploadAreBounded(t *testing.T) {
 func TestGateForgetsWhoLeft(t *testing.T) {
 	t.Parallel()
 	g := newGate(1, 1)
-	joan, peter := store.AccountID{1}, store.AccountID{2}
+	const joan, peter = "joan", "peter"
 	done, err := g.person(t.Context(), joan)
 	if err != nil {
 		t.Fatal(err)

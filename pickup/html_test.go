@@ -1,6 +1,7 @@
 package pickup_test
 
 import (
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -102,6 +103,7 @@ func everyPage(t *testing.T, change ...func(*pickup.Config)) map[string]string {
 	pagesOfMessages(t, w, pages, first, key)
 	pagesOfEnds(w, add)
 	pagesOfRecovery(t, add)
+	maps.Copy(pages, pagesOfCodes(t))
 	return pages
 }
 

@@ -72,7 +72,8 @@ type coverPage struct {
 	Sent       time.Time
 	Expires    time.Time
 	DaysLeft   int
-	Way        string // what the button leads to: register, sign-in, open
+	Way        string // what the button leads to: register, code, sign-in, open
+	Waiting    bool   // a code was mailed to this browser
 	Opened     bool
 	MayDecline bool // until first opened (KEYS K12)
 }
@@ -80,19 +81,25 @@ type coverPage struct {
 func (s *Site) coverOf(r *http.Request, l link, who account.Signed) coverPage {
 	c := l.cover
 	p := coverPage{page: s.page(r, who), Link: l.path, From: personOf(c.Author), To: c.To.String(), Sent: c.Sent, Expires: c.Expires,
-		DaysLeft: daysUntil(s.Now(), c.Expires), Way: way(c, who), Opened: c.State == message.CoverOpened, MayDecline: c.State == message.CoverWaiting}
+		DaysLeft: daysUntil(s.Now(), c.Expires), Way: s.way(c, who), Opened: c.State == message.CoverOpened, MayDecline: c.State == message.CoverWaiting}
 	p.Path = l.path
+	if p.Way == "code" {
+		_, err := s.Accounts.Code(r.Context(), l.secret, s.flow(r))
+		p.Waiting = err == nil
+	}
 	return p
 }
 
 // way is what a person must do to read the message. An address whose account is disabled signs in like any other, and
 // is answered like any other failure (KEYS K9).
-func way(c message.Cover, who account.Signed) string {
+func (s *Site) way(c message.Cover, who account.Signed) string {
 	switch {
-	case isSigned(who):
+	case reads(who):
 		return "open"
 	case c.HasAccount || c.Disabled:
 		return "sign-in"
+	case s.FirstAccess == AccessCode:
+		return "code"
 	}
 	return "register"
 }
@@ -110,11 +117,14 @@ func (s *Site) cover(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	s.Messages.Fetched(l.secret.LinkID())
-	if isSigned(who) || r.URL.Query().Get("step") == "" {
+	if reads(who) || r.URL.Query().Get("step") == "" {
 		return s.show(w, r, http.StatusOK, "cover", s.coverOf(r, l, who))
 	}
-	if way(l.cover, who) == "register" {
+	switch s.way(l.cover, who) {
+	case "register":
 		return s.show(w, r, http.StatusOK, "register", s.registerForm(r, l))
+	case "code":
+		return s.codeStep(w, r, l)
 	}
 	return s.show(w, r, http.StatusOK, "sign-in", s.linkSignIn(r, l))
 }
@@ -131,7 +141,7 @@ func (s *Site) arrive(w http.ResponseWriter, r *http.Request) (l link, who accou
 	switch {
 	case !l.cover.Live():
 		return l, who, true, s.showOver(w, r, l, who)
-	case isSigned(who) && !who.Account.Owns(l.cover.To.Key()):
+	case reads(who) && !who.Account.Owns(l.cover.To.Key()):
 		return l, who, true, s.showRefused(w, r, who, refusedPage{Link: l.path, To: l.cover.To.String()})
 	case !isSigned(who) && l.cover.Disowned:
 		return l, who, true, s.showDisowned(w, r, l)
@@ -149,7 +159,7 @@ func (s *Site) showDisowned(w http.ResponseWriter, r *http.Request, l link) erro
 // follow is the button of a link's page: it registers or signs in, opens the message, and leads to where it is read
 // (KEYS K15). Without a password it only shows the form; a button alone changes nothing.
 func (s *Site) follow(w http.ResponseWriter, r *http.Request) error {
-	f, err := form(r, "step", "password", "password2", "reminder", "keep")
+	f, err := form(r, "step", "password", "password2", "reminder", "keep", "code")
 	if err != nil {
 		return err
 	}
@@ -157,10 +167,13 @@ func (s *Site) follow(w http.ResponseWriter, r *http.Request) error {
 	if done || err != nil {
 		return err
 	}
-	if !isSigned(who) {
-		if way(l.cover, who) == "register" {
+	if !reads(who) {
+		switch s.way(l.cover, who) {
+		case "register":
 			who, done, err = s.registerAt(w, r, l, f)
-		} else {
+		case "code":
+			who, done, err = s.codeAt(w, r, l, f)
+		default:
 			who, done, err = s.signInAt(w, r, l, f)
 		}
 		if done || err != nil {
@@ -171,7 +184,14 @@ func (s *Site) follow(w http.ResponseWriter, r *http.Request) error {
 	return s.openLink(w, r, l, who)
 }
 
-func (s *Site) openLink(w http.ResponseWriter, r *http.Request, l link, who account.Signed) error {
+func (s *Site) openLink(w http.ResponseWriter, r *http.Request, l link, who account.Signed) (err error) {
+	if who.IsVisit() {
+		if who, err = s.Accounts.Carry(r.Context(), who, l.secret); errors.Is(err, account.ErrNoSession) {
+			return redirect(w, r, l.path)
+		} else if err != nil {
+			return err
+		}
+	}
 	key, err := s.Messages.OpenLink(r.Context(), l.secret, who)
 	ended := new(message.EndedError)
 	switch {

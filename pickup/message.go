@@ -224,7 +224,7 @@ func (s *Site) messageHTML(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if !isSigned(who) {
+	if !reads(who) {
 		if s.byConsole(r) {
 			return errConsole
 		}
@@ -234,7 +234,7 @@ func (s *Site) messageHTML(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	done, err := s.gate.person(r.Context(), who.Account.ID)
+	done, err := s.gate.person(r.Context(), who.Person())
 	if err != nil {
 		return err
 	}
@@ -319,7 +319,7 @@ type printPage struct {
 }
 
 func (s *Site) messagePrint(w http.ResponseWriter, r *http.Request, who account.Signed) error {
-	leave, err := s.gate.person(r.Context(), who.Account.ID)
+	leave, err := s.gate.person(r.Context(), who.Person())
 	if err != nil {
 		return err
 	}

@@ -21,6 +21,7 @@ type page struct {
 	Languages []web.Language
 	Path      string // to come back to after a change of language; empty: the form is left out
 	User      string // address of who is signed in; empty: nobody
+	Visit     string // address of who reads with a mailed code
 	Here      string // entry of the navigation: inbox, sent, settings, help
 	Changing  bool   // somebody has signed in with a temporary password and may only choose one
 	Unread    int
@@ -43,6 +44,9 @@ func (s *Site) page(r *http.Request, who account.Signed) page {
 	p.Kept, _ = r.Context().Value(keptText{}).(string)
 	if !who.Account.ID.IsZero() {
 		p.User = who.Account.Address.String()
+	}
+	if who.IsVisit() {
+		p.Visit = who.Account.Address.String()
 	}
 	return p
 }

@@ -73,9 +73,9 @@ func (s *Site) replyPage(w http.ResponseWriter, r *http.Request, who account.Sig
 // may take his time over it.
 func (s *Site) reply(w http.ResponseWriter, r *http.Request) error {
 	who, err := s.who(r)
-	if isSigned(who) {
+	if reads(who) {
 		var done func()
-		if done, err = s.uploading(r.Context(), who.Account.ID); err == nil {
+		if done, err = s.uploading(r.Context(), who.Person()); err == nil {
 			defer done()
 			w = web.Slide(w, r)
 		}
@@ -98,9 +98,9 @@ func (s *Site) reply(w http.ResponseWriter, r *http.Request) error {
 // answer sends the reply for who is signed in. problem is what was wrong with the form.
 func (s *Site) answer(w http.ResponseWriter, r *http.Request, who account.Signed, u *upload, problem error) error {
 	switch {
-	case !isSigned(who) && s.byConsole(r):
+	case !reads(who) && s.byConsole(r):
 		return errConsole
-	case !isSigned(who):
+	case !reads(who):
 		return s.answerSignedOut(w, r, u)
 	}
 	o, done, err := s.view(w, r, who)

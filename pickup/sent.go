@@ -54,9 +54,11 @@ func notDelivered(list []store.Recipient) bool {
 // sentMessagePage is sent-message.html.
 type sentMessagePage struct {
 	letterView
-	Text   template.HTML
-	Now    bool // it was sent a moment ago
-	Failed bool
+	Text template.HTML
+	Now  bool // it was sent a moment ago
+	// Answered is the address of the message that it answers.
+	Answered string
+	Failed   bool
 }
 
 // viewSent opens the copy of a reply. done: an answer was written instead.
@@ -94,6 +96,7 @@ func (s *Site) sentMessage(w http.ResponseWriter, r *http.Request, who account.S
 	p := sentMessagePage{letterView: s.letterOf(r, who, o, "/sent/"+id), Text: linked(text), Failed: notDelivered(o.Recipients),
 		Now: r.URL.Query().Get("new") != ""}
 	p.ID, p.Here, p.Expires, p.From = id, "sent", o.Message.Expires, writer(o, p.Me)
+	p.Answered = "/m/" + o.Message.Parent.String()
 	if err := p.fill(o, parts); err != nil {
 		return err
 	}

@@ -30,13 +30,17 @@ func (s *Site) client(r *http.Request) account.Client {
 		Known: s.cookies.Get(r, s.cookies.Known()), Ref: web.Reference(r.Context())}
 }
 
-// who resumes the session of a request, and answers in the language of its account. The zero Signed: nobody is signed in.
+// who resumes the session of a request, of an account or a visit, and answers in the language of the account. The zero
+// Signed: there is none.
 func (s *Site) who(r *http.Request) (account.Signed, error) {
 	cookie := s.cookies.Get(r, s.cookies.Session())
 	if cookie == "" {
 		return account.Signed{}, nil
 	}
 	who, err := s.Accounts.Resume(r.Context(), cookie)
+	if errors.Is(err, account.ErrNoSession) {
+		who, err = s.Accounts.Visit(r.Context(), cookie)
+	}
 	if errors.Is(err, account.ErrNoSession) {
 		return account.Signed{}, nil
 	}
@@ -60,6 +64,10 @@ func changing() account.Signed {
 	return account.Signed{Session: store.Session{Kind: store.SessionChange}}
 }
 
+// reads reports whether somebody may read messages: signed in to an account, or on a visit with a mailed code.
+func reads(who account.Signed) bool { return isSigned(who) || who.IsVisit() }
+
+// isSigned reports whether somebody is signed in to an account.
 func isSigned(who account.Signed) bool { return !who.Account.ID.IsZero() }
 
 // enter sets the cookies of a sign-in and leads to a page of this site by way of the cookie check.
@@ -98,17 +106,22 @@ func redirect(w http.ResponseWriter, _ *http.Request, target string) error {
 // signedHandler is a route for people who are signed in.
 type signedHandler func(http.ResponseWriter, *http.Request, account.Signed) error
 
-// signed asks for a session. Without one a GET leads to the sign-in page and back afterwards (A9); a POST does too,
+// signed asks for an account's session. Without one a GET leads to the sign-in page and back afterwards (A9); a POST does too,
 // but comes back to the page that its form stands on.
-func (s *Site) signed(h signedHandler) http.HandlerFunc {
+func (s *Site) signed(h signedHandler) http.HandlerFunc { return s.demand(isSigned, h) }
+
+// reading is signed for what a visit may do too.
+func (s *Site) reading(h signedHandler) http.HandlerFunc { return s.demand(reads, h) }
+
+func (s *Site) demand(enough func(account.Signed) bool, h signedHandler) http.HandlerFunc {
 	return s.handle(func(w http.ResponseWriter, r *http.Request) error {
 		who, err := s.who(r)
 		switch {
 		case err != nil:
 			return err
-		case isSigned(who) && r.URL.Query().Get(check) != "" && r.Method != http.MethodPost:
+		case enough(who) && r.URL.Query().Get(check) != "" && r.Method != http.MethodPost:
 			return checked(w, r)
-		case isSigned(who):
+		case enough(who):
 			return h(w, r, who)
 		case s.byConsole(r):
 			return errConsole
@@ -222,7 +235,7 @@ type cookiesPage struct {
 	page
 	Missing bool   // the browser just showed that it keeps none
 	To      string // where the visitor wanted to go
-	Names   struct{ Session, Known, Lang string }
+	Names   struct{ Session, Known, Flow, Lang string }
 }
 
 func (s *Site) cookiesPage(w http.ResponseWriter, r *http.Request) error {
@@ -235,7 +248,7 @@ func (s *Site) cookiesPage(w http.ResponseWriter, r *http.Request) error {
 
 func (s *Site) newCookiesPage(r *http.Request, who account.Signed) cookiesPage {
 	p := cookiesPage{page: s.page(r, who)}
-	p.Names.Session, p.Names.Known, p.Names.Lang = s.cookies.Session(), s.cookies.Known(), s.cookies.Lang()
+	p.Names.Session, p.Names.Known, p.Names.Flow, p.Names.Lang = s.cookies.Session(), s.cookies.Known(), s.cookies.Flow(), s.cookies.Lang()
 	return p
 }
 

@@ -47,6 +47,7 @@ type Config struct {
 	Zone           *time.Location
 	ExpireAfter    time.Duration
 	Recovery       account.Recovery         // what the form of a forgotten password is; empty: account.RecoverActivate
+	FirstAccess    Access                   // empty: AccessPassword
 	KeepLoggedIn   bool                     // B11: false: no box, and a posted value counts for nothing
 	Internal       func(domain string) bool // is it the organisation's: only there replies go; nil: every one
 	Limits         Limits
@@ -161,12 +162,12 @@ func (s *Site) Handler() http.Handler {
 	mux.Handle("GET /cookies", s.handle(s.cookiesPage))
 	mux.Handle("GET /help", s.handle(s.help))
 
-	mux.Handle("GET /{$}", s.signed(s.inbox))
+	mux.Handle("GET /{$}", s.handle(s.home))
 	mux.Handle("GET /sent", s.signed(s.sent))
-	mux.Handle("GET /sent/{id}", s.signed(s.sentMessage))
-	mux.Handle("GET /sent/{id}/print", s.signed(s.sentPrint))
-	mux.Handle("GET /sent/{id}/part/{path}", s.signed(s.sentPart))
-	mux.Handle("GET /sent/{id}/message.eml", s.signed(s.sentRaw))
+	mux.Handle("GET /sent/{id}", s.reading(s.sentMessage))
+	mux.Handle("GET /sent/{id}/print", s.reading(s.sentPrint))
+	mux.Handle("GET /sent/{id}/part/{path}", s.reading(s.sentPart))
+	mux.Handle("GET /sent/{id}/message.eml", s.reading(s.sentRaw))
 	mux.Handle("GET /settings", s.signed(s.settings))
 	mux.Handle("POST /settings", s.signed(s.set))
 	mux.Handle("GET /settings/password", s.signed(s.passwordPage))
@@ -178,14 +179,14 @@ func (s *Site) Handler() http.Handler {
 	mux.Handle("GET /settings/earlier", s.signed(s.earlierPage))
 	mux.Handle("POST /settings/earlier", s.signed(s.useEarlier))
 	mux.Handle("GET /settings/record", s.signed(s.record))
-	mux.Handle("GET /m/{id}", s.signed(s.message))
-	mux.Handle("GET /m/{id}/text", s.signed(s.messageText))
+	mux.Handle("GET /m/{id}", s.reading(s.message))
+	mux.Handle("GET /m/{id}/text", s.reading(s.messageText))
 	mux.Handle("GET /m/{id}/html", s.handle(s.messageHTML))
-	mux.Handle("GET /m/{id}/print", s.signed(s.messagePrint))
-	mux.Handle("GET /m/{id}/part/{path}", s.signed(s.messagePart))
-	mux.Handle("GET /m/{id}/message.eml", s.signed(s.messageRaw))
-	mux.Handle("POST /m/{id}/open", s.signed(s.open))
-	mux.Handle("GET /m/{id}/reply", s.signed(s.replyPage))
+	mux.Handle("GET /m/{id}/print", s.reading(s.messagePrint))
+	mux.Handle("GET /m/{id}/part/{path}", s.reading(s.messagePart))
+	mux.Handle("GET /m/{id}/message.eml", s.reading(s.messageRaw))
+	mux.Handle("POST /m/{id}/open", s.reading(s.open))
+	mux.Handle("GET /m/{id}/reply", s.reading(s.replyPage))
 	mux.Handle("POST /m/{id}/reply", web.Limit(s.uploadLimit(), s.handle(s.reply)))
 
 	return s.stack.Wrap(web.Otherwise(mux, s.fail))
@@ -204,12 +205,14 @@ type words struct {
 	Keep     bool
 	KeptDays int
 	Recovery account.Recovery
+	ByCode   bool // people without account read with mailed codes
 }
 
 func newWords(cfg Config) words {
 	const day = 24 * time.Hour
 	w := words{Organization: cfg.Organization, Scheme: cfg.URL.Scheme + "://", Host: cfg.URL.Host, Origin: web.Origin(cfg.URL), Days: int(cfg.ExpireAfter / day),
-		Keep: cfg.KeepLoggedIn, KeptDays: int(keptFor / day), Recovery: cfg.Recovery}
+		Keep: cfg.KeepLoggedIn, KeptDays: int(keptFor / day), Recovery: cfg.Recovery,
+		ByCode: cfg.FirstAccess == AccessCode}
 	w.Root = w.Origin + "/"
 	w.Support.URL = web.SafeURL(w.Support.URL)
 	if strings.TrimSpace(w.Short) == "" {

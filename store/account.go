@@ -147,10 +147,12 @@ const (
 	SessionConsole SessionKind = "console"
 )
 
-// Session is a log-on of a browser. Sealed opens with the cookie's token only.
+// Session is a log-on of a browser. Sealed opens with the cookie's token only. Where there is no account, it is that of
+// an address.
 type Session struct {
 	ID      SessionID     `json:"-"`
 	Account AccountID     `json:"acct"`
+	Address Address       `json:"addr,omitzero"` // of a session without account (KEYS K8)
 	Kind    SessionKind   `json:"kind"`
 	Created time.Time     `json:"created"`
 	Seen    time.Time     `json:"seen"`

@@ -33,6 +33,7 @@ const (
 	EventRegistered   What = "account.registered"
 	EventConfirmed    What = "account.confirmed"
 	EventDisowned     What = "account.disowned"
+	EventVisit        What = "message.code" // a code was typed: a session without account began
 	EventSignedIn     What = "account.signed-in"
 	EventSignInFail   What = "account.sign-in-failed"
 	EventSignedOut    What = "account.signed-out"

@@ -112,8 +112,8 @@ type Envelope struct {
 	Size     int64 // announced; 0: not
 	UTF8     bool  // SMTPUTF8 was asked for
 	EightBit bool  // BODY=8BITMIME was said
-	// Author is the account that wrote a reply on the site; zero for mail from the network. Parent is its share of the
-	// message that the reply answers.
+	// Author is the account that wrote a reply on the site; zero for mail from the network, and for who reads with a
+	// mailed code. Parent is the share of the message that the reply answers.
 	Author AccountID
 	Parent RcptKey
 }
@@ -164,7 +164,7 @@ type Message struct {
 	Client   Client    `json:"client"`
 	From     *Address  `json:"from,omitempty"`   // envelope sender; nil: null sender
 	Author   *Address  `json:"author,omitempty"` // the one address of the one From field; nil: none or several
-	Writer   AccountID `json:"writer,omitzero"`  // the account that wrote it on the site
+	Writer   AccountID `json:"writer,omitzero"`  // the account that wrote it on the site; zero: none, or read with a mailed code
 	Parent   RcptKey   `json:"parent,omitzero"`  // the share that a reply answers, and ends with
 	Ret      Ret       `json:"ret,omitempty"`
 	EnvID    string    `json:"envid,omitempty"`
@@ -183,6 +183,9 @@ type Message struct {
 	Grants   []Grant   `json:"grants,omitempty"`  // parent, sender and recovery grants
 	Refs     int       `json:"refs"`              // recipients that still need the body, and the writer of a reply
 }
+
+// IsReply reports whether the message was written on the site, with an account or with a mailed code.
+func (m Message) IsReply() bool { return !m.Writer.IsZero() || m.Parent != RcptKey{} }
 
 // Fetches counts what fetched a link, apart from people who opened it (P9).
 type Fetches struct {

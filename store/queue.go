@@ -16,6 +16,7 @@ const (
 	KindExpired      Kind = "expired-unread"
 	KindWelcome      Kind = "welcome"
 	KindAccount      Kind = "account"
+	KindCode         Kind = "code" // worth nothing after a few minutes
 	KindAlarm        Kind = "alarm"
 )
 

@@ -165,8 +165,12 @@ type Sessions interface {
 	Delete(SessionID) error
 	// DeleteAll ends all sessions of an account but one; zero spares none.
 	DeleteAll(a AccountID, except SessionID) error
+	// DeleteAt ends all sessions of an address that are no account's.
+	DeleteAt(AddressKey) error
 	// Of lists the sessions of an account.
 	Of(AccountID) ([]Session, error)
+	// Visits pages through the sessions that are no account's.
+	Visits(Cursor, int) ([]Session, Cursor, error)
 	// Expired lists sessions whose Until is at or before t.
 	Expired(t time.Time, n int) ([]SessionID, error)
 }

@@ -114,11 +114,7 @@ type failedReplies struct {
 
 // ReplyNotDelivered implements relay.Replies.
 func (f failedReplies) ReplyNotDelivered(m store.Message, r store.Recipient) (store.OwnMail, bool, error) {
-	var writer store.Account
-	err := f.db.View(context.Background(), func(tx store.Tx) (err error) {
-		writer, err = tx.Accounts().Get(m.Writer)
-		return err
-	})
+	writer, err := f.writer(m)
 	if errors.Is(err, store.ErrNotFound) {
 		return store.OwnMail{}, false, nil
 	}
@@ -128,8 +124,23 @@ func (f failedReplies) ReplyNotDelivered(m store.Message, r store.Recipient) (st
 	now := time.Now()
 	own, err := f.mails.ReplyNotDelivered(notify.ReplyFailure{
 		ID: store.NewMessageID(now), About: r.Key, To: writer.Address, Recipient: mail.Mailbox{Address: r.Address}, Written: m.At, At: now, Lang: writer.Language,
+		Visit: m.Writer.IsZero(),
 	})
 	return own, err == nil, err
+}
+
+// writer is who wrote a reply: an account, or who read with a mailed code the message that it answers.
+func (f failedReplies) writer(m store.Message) (a store.Account, err error) {
+	err = f.db.View(context.Background(), func(tx store.Tx) error {
+		if !m.Writer.IsZero() {
+			a, err = tx.Accounts().Get(m.Writer)
+			return err
+		}
+		share, err := tx.Messages().Recipient(m.Parent)
+		a.Address = share.Address
+		return err
+	})
+	return a, err
 }
 
 func (g *gateway) relayHooks() relay.Hooks {

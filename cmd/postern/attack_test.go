@@ -347,6 +347,12 @@ func (a *attack) trySession(g guess) {
 			continue
 		}
 		key := formatDerive(g.octets, "session", l.ctx[1])
+		for address := range a.visitors {
+			if links, ok := formatBox(key, l.inner, "session", l.ctx[1], address, "code"); ok {
+				a.sessions++
+				a.guessAll(links, false)
+			}
+		}
 		for aid := range a.aids {
 			if seed, ok := formatBox(key, l.inner, "session", l.ctx[1], aid, "full"); ok {
 				a.sessions++

@@ -32,6 +32,8 @@ type loot struct {
 	rcpts    map[rcptID]bool
 	aids     map[string]bool
 	sids     map[string]bool
+	tids     map[string]bool
+	visitors map[string]bool // addresses that have sessions without account, in their compared form
 	keyIDs   map[string]bool // of accounts
 	symIDs   map[string]bool // of server and queue keys
 	lookups  map[string]bool
@@ -51,7 +53,7 @@ type box struct{ aid, kid, params string }
 func lootOf(t testing.TB, dirs ...string) loot {
 	t.Helper()
 	l := loot{raw: map[string]bool{}, elements: map[string]bool{}, live: map[string]bool{}, messages: map[string]sealedMessage{}, rcpts: map[rcptID]bool{},
-		aids: map[string]bool{}, sids: map[string]bool{}, keyIDs: map[string]bool{}, symIDs: map[string]bool{}, lookups: map[string]bool{}, macNames: map[string]bool{}}
+		aids: map[string]bool{}, sids: map[string]bool{}, tids: map[string]bool{}, visitors: map[string]bool{}, keyIDs: map[string]bool{}, symIDs: map[string]bool{}, lookups: map[string]bool{}, macNames: map[string]bool{}}
 	for _, dir := range dirs {
 		l.readFiles(t, filepath.Join(dir, "data"))
 		l.readRecords(t, filepath.Join(dir, "data", "postern.db"))
@@ -221,6 +223,7 @@ func (l *loot) record(bucket string, k, v []byte) {
 		Card []byte
 		Keys []struct{ ID, Params string }
 		Key  string
+		Addr store.Address
 	}
 	if i := bytes.IndexByte(v, '{'); i >= 0 && bucket != "bodies" {
 		_ = json.NewDecoder(bytes.NewReader(v[i:])).Decode(&x) // what is no record has nothing to note
@@ -250,6 +253,11 @@ func (l *loot) record(bucket string, k, v []byte) {
 		}
 	case "sessions":
 		l.sids[store.EncodeB32(k)] = true
+		if !x.Addr.IsZero() {
+			l.visitors[string(x.Addr.Key())] = true
+		}
+	case "tokens":
+		l.tids[store.EncodeB32(k)] = true
 	case "settings":
 		if name, ok := strings.CutPrefix(string(k), "mac-key/"); ok {
 			l.macNames[name] = true
@@ -297,6 +305,9 @@ func (l *loot) contexts() (list [][]string) {
 	}
 	for sid := range l.sids {
 		list = append(list, []string{"session", sid})
+	}
+	for tid := range l.tids {
+		list = append(list, []string{"code", tid})
 	}
 	for name := range l.macNames {
 		list = append(list, []string{"mac-key", name})

@@ -93,8 +93,8 @@ func (r *robot) act(js string, sends bool) {
 	time.Sleep(moment)
 }
 
-// answered counts the requests for pages that the gateway has answered.
+// answered counts the requests for pages that the gateway has answered, but for those that lead on to another.
 func (r *robot) answered() int {
 	log := r.tr.log.String()
-	return strings.Count(log, `"event":"http"`) - strings.Count(log, `"route":"/static/`)
+	return strings.Count(log, `"event":"http"`) - strings.Count(log, `"route":"/static/`) - strings.Count(log, `"status":303,"size":`)
 }

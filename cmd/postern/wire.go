@@ -134,7 +134,7 @@ func (g *gateway) buildMails(context.Context) error {
 			Name: o.Name, Short: o.ShortName, Domains: o.Domains, PostalAddress: o.PostalAddress, Postmaster: o.Postmaster,
 			Support: notify.Support{Desk: o.Support.Desk, Phone: o.Support.Phone, Email: o.Support.Email, URL: o.Support.URL, Hours: o.Support.Hours},
 		},
-		From: from, Host: g.cfg.Hostname, SiteURL: g.cfg.Pickup.URL, Zone: g.zone(), Text: text, Lang: g.cfg.Pickup.Language,
+		From: from, Host: g.cfg.Hostname, SiteURL: g.cfg.Pickup.URL, ByCode: pickup.Access(g.cfg.Pickup.FirstAccess) == pickup.AccessCode, Zone: g.zone(), Text: text, Lang: g.cfg.Pickup.Language,
 		Now: time.Now,
 	})
 	return err
@@ -324,9 +324,10 @@ func (g *gateway) buildSite(context.Context) (err error) {
 			Support: pickup.Support{Desk: o.Support.Desk, Phone: o.Support.Phone, Email: o.Support.Email, URL: o.Support.URL, Hours: o.Support.Hours},
 		},
 		Zone: g.zone(), ExpireAfter: g.cfg.Pickup.ExpireAfter, KeepLoggedIn: g.cfg.Pickup.KeepLoggedIn,
-		Recovery: account.Recovery(g.cfg.Pickup.Recovery),
-		Limits:   pickup.Limits{Files: replyFiles, Bytes: replyLimit(int64(g.cfg.SMTP.MaxMessageSize)), Text: replyText},
-		Accounts: g.accounts, Messages: g.messages, Internal: g.cfg.Internal, Catalogue: text,
+		FirstAccess: pickup.Access(g.cfg.Pickup.FirstAccess),
+		Recovery:    account.Recovery(g.cfg.Pickup.Recovery),
+		Limits:      pickup.Limits{Files: replyFiles, Bytes: replyLimit(int64(g.cfg.SMTP.MaxMessageSize)), Text: replyText},
+		Accounts:    g.accounts, Messages: g.messages, Internal: g.cfg.Internal, Catalogue: text,
 		Console: g.consoleSession, Now: time.Now, Log: g.log,
 	})
 	return err

@@ -100,20 +100,16 @@ func registrant(tx store.Tx, id store.LinkID) (store.Account, error) {
 	case !r.Live() || r.State == store.StateDeclined:
 		return store.Account{}, ErrLinkOver
 	}
-	a, err := find(tx, r.Address.Key())
+	a, err := vacant(tx, r.Address.Key())
 	switch {
 	case err != nil:
 		return a, err
-	case a.Status == store.StatusDisabled:
-		return a, ErrSignIn
-	case a.Registered:
-		return a, ErrHasAccount
 	case Disowned(a, r.Grants, id):
 		return a, ErrLinkDisowned
 	case a.ID.IsZero():
 		a.Address = r.Address
 	}
-	return a, nil
+	return a, err
 }
 
 // newKey makes a key pair and its box.
@@ -188,6 +184,9 @@ func (s *Service) commitRegistration(ctx context.Context, in Signed, w welcoming
 			return store.ErrConflict
 		}
 		if err := put(tx, a); err != nil {
+			return err
+		}
+		if err := tx.Sessions().DeleteAt(a.Address.Key()); err != nil {
 			return err
 		}
 		if err := tx.Sessions().Put(in.Session); err != nil {

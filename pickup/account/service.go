@@ -49,12 +49,17 @@ type Signed struct {
 	Session store.Session
 	Token   string // value for the session cookie; only from Register and SignIn
 	Known   string // value for the browser cookie; only from Register and SignIn
+
+	// Links are what a visit opens (IsVisit); key is that of its session, by which it can take one more.
+	Links []seal.LinkSecret
+	key   seal.SessionToken
 }
 
 // Mails composes what this package sends; package notify does.
 type Mails interface {
 	Welcome(notify.AccountMail) (store.OwnMail, error)
 	PasswordChanged(notify.AccountMail) (store.OwnMail, error)
+	Code(notify.CodeMail) (store.OwnMail, error)
 	Disowned(notify.AccountMail) (store.OwnMail, error)
 	AliasAsked(notify.AliasMail) (store.OwnMail, error)
 	AliasAdded(notify.AliasMail) (store.OwnMail, error)
@@ -102,6 +107,7 @@ type Service struct {
 	rules    rules
 	throttle *throttle
 	slots    *slots
+	codes    *quota // mailed
 }
 
 // New makes a Service.
@@ -118,6 +124,7 @@ func New(c Config) *Service {
 	c.SiteURL = strings.TrimRight(c.SiteURL, "/")
 	return &Service{
 		Config: c, rules: newRules(c.Organization), throttle: newThrottle(c.PerMinute), slots: newSlots(c.Cores, c.Memory),
+		codes: newQuota(codeWindow),
 	}
 }
 

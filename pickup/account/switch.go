@@ -44,6 +44,9 @@ func (s *Service) turn(ctx context.Context, e store.Event) error {
 			if err := tx.Sessions().DeleteAll(a.ID, store.SessionID{}); err != nil {
 				return err
 			}
+			if err := tx.Sessions().DeleteAt(a.Address.Key()); err != nil {
+				return err
+			}
 		}
 		return tx.Audit().Add(e)
 	})

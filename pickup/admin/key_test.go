@@ -21,7 +21,9 @@ type vault struct {
 	message store.MessageID
 	account store.AccountID
 	session store.SessionID
+	visit   store.SessionID
 	token   store.TokenID
+	code    store.TokenID
 	mac     seal.MACKey
 }
 
@@ -53,7 +55,7 @@ func (v *vault) fill(first uint32) {
 	bob := store.Address{Local: "bob", Domain: "mail.example"}
 	pending, err := k.SealBox("Grey lantern 43", v.account, seal.NewSeed())
 	must(v.bed.T, err)
-	v.token = store.TokenID{5}
+	v.token, v.code, v.visit = store.TokenID{5}, store.TokenID{6}, store.SessionID{7}
 	token := seal.NewSessionToken()
 	v.session = token.ID()
 	v.bed.Update(func(tx store.Tx) error {
@@ -62,6 +64,10 @@ func (v *vault) fill(first uint32) {
 				Keys: []store.KeyVersion{earlier, box}, Reminder: k.SealReminder(v.account, "lamp")}),
 			tx.Sessions().Put(store.Session{ID: v.session, Account: v.account, Kind: store.SessionFull, Created: now, Seen: now,
 				Idle: time.Hour, Ends: now.Add(time.Hour), Sealed: k.SealSession(token, v.session, v.account, store.SessionFull, current[:])}),
+			tx.Sessions().Put(store.Session{ID: v.visit, Address: bob, Kind: store.SessionCode, Created: now, Seen: now, Idle: time.Hour,
+				Ends: now.Add(time.Hour), Sealed: k.SealVisit(token, v.visit, bob.Key(), store.SessionCode, []seal.LinkSecret{link})}),
+			tx.Tokens().Put(store.Token{ID: v.code, Purpose: store.PurposeCode, Owner: string(bob.Key()), Created: now, Ends: now.Add(time.Hour),
+				Sealed: k.SealCode(v.code.String(), "12345678")}, store.Keep{}),
 			tx.Tokens().Put(store.Token{ID: v.token, Purpose: store.PurposeVerify, Owner: v.account.String(), Account: v.account, Created: now,
 				Ends: now.Add(time.Hour), Key: &pending, Sealed: k.SealReminder(v.account, "lantern")}, store.Keep{Max: 3}),
 			tx.Messages().Create(store.Message{ID: v.message, At: now, MsgID: k.SealMessageID(v.message, "<a@example.org>"), Refs: 1,
@@ -106,7 +112,11 @@ func (v *vault) sealed() map[string]store.KeyID {
 		pending, err6 := tx.Tokens().Peek(v.token, store.PurposeVerify, time.Now())
 		note("pending reminder", pending.Sealed)
 		note("pending box", pending.Key.Box)
-		return errors.Join(err1, err2, err3, err4, err5, err6)
+		visit, err7 := tx.Sessions().Get(v.visit)
+		note("session without account", visit.Sealed)
+		code, err8 := tx.Tokens().Peek(v.code, store.PurposeCode, time.Now())
+		note("code", code.Sealed)
+		return errors.Join(err1, err2, err3, err4, err5, err6, err7, err8)
 	})
 	return all
 }

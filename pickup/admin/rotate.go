@@ -23,7 +23,7 @@ type walker struct {
 // walk visits every row in small transactions. A row that changes meanwhile is visited as it is then.
 func (s *Service) walk(ctx context.Context, w walker) error {
 	for _, pages := range []func(store.Tx, walker, store.Cursor) (store.Cursor, error){
-		walkMessages, walkAccounts, walkAdministrators, walkTokens, walkSettings,
+		walkMessages, walkAccounts, walkAdministrators, walkVisits, walkTokens, walkSettings,
 	} {
 		for c := store.Cursor(""); ; {
 			var next store.Cursor
@@ -90,6 +90,20 @@ func walkAccounts(tx store.Tx, w walker, c store.Cursor) (store.Cursor, error) {
 			return "", err
 		}
 		if err := w.account(tx, a); err != nil {
+			return "", err
+		}
+	}
+	return next, nil
+}
+
+// walkVisits visits the sessions of addresses without account.
+func walkVisits(tx store.Tx, w walker, c store.Cursor) (store.Cursor, error) {
+	visits, next, err := tx.Sessions().Visits(c, walkSize)
+	if err != nil {
+		return "", err
+	}
+	for _, x := range visits {
+		if err := w.session(tx, x); err != nil {
 			return "", err
 		}
 	}

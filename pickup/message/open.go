@@ -22,7 +22,7 @@ type opening struct {
 	claimed bool            // a grant or the inbox entry is new
 	proves  bool            // the account owns its address, by this
 	at      time.Time
-	by      string // "link" or "inbox"
+	by      string // "link", "inbox", or "code"
 }
 
 // OpenLink opens the message of a link for the account that is signed in, and keeps it in that account's inbox. A link
@@ -68,7 +68,9 @@ func (s *Service) prepareLink(ctx context.Context, secret seal.LinkSecret, who a
 		return opening{}, err
 	}
 	o := opening{rcpt: l.rcpt, at: now, by: "link", proves: account.ProvesAddress(who.Account, grant)}
-	if !hasGrant(l.rcpt, currentKey(who.Account)) || l.rcpt.Account != who.Account.ID {
+	if who.IsVisit() {
+		o.by = "code"
+	} else if !hasGrant(l.rcpt, currentKey(who.Account)) || l.rcpt.Account != who.Account.ID {
 		o.claimed = true
 		if err := s.grant(&o.rcpt, who, fk); err != nil {
 			return opening{}, err
@@ -112,7 +114,7 @@ func (s *Service) commitOpening(ctx context.Context, o opening, who account.Sign
 		Account: who.Account.ID, Actor: actorRecipient, Facts: map[string]string{"by": o.by}}
 	confirmed := account.Confirmation(o.at, who.Account.ID)
 	err := s.Store.Update(ctx, func(tx store.Tx) error {
-		a, err := unchanged(tx, who)
+		a, err := s.unchanged(tx, who)
 		if err != nil {
 			return err
 		}
@@ -137,8 +139,13 @@ func (s *Service) commitOpening(ctx context.Context, o opening, who account.Sign
 	return nil
 }
 
-// unchanged reads an account inside an Update and checks that it may still be used with the key in hand.
-func unchanged(tx store.Tx, who account.Signed) (store.Account, error) {
+// unchanged reads an account inside an Update and checks that it may still be used with the key in hand. Of a visit it
+// checks the session.
+func (s *Service) unchanged(tx store.Tx, who account.Signed) (store.Account, error) {
+	if who.IsVisit() {
+		_, err := account.VisitIn(tx, who.Session.ID, s.now())
+		return who.Account, err
+	}
 	a, err := tx.Accounts().Get(who.Account.ID)
 	if err != nil {
 		return a, err
@@ -157,7 +164,7 @@ func (s *Service) Open(ctx context.Context, who account.Signed, k store.RcptKey)
 		if err != nil {
 			return err
 		}
-		if _, err := s.keyByAccount(who, r); err != nil {
+		if _, err := s.keyFor(who, r); err != nil {
 			return err
 		}
 		o := opening{rcpt: r, at: s.now(), by: "inbox"}
@@ -179,7 +186,7 @@ func (s *Service) own(ctx context.Context, who account.Signed, k store.RcptKey) 
 }
 
 // ownRow is a row of the account's inbox. What waits for its link without being in an inbox counts for the account that
-// has shown that the address is its own.
+// has shown that the address is its own. A visit has the rows of its address, whose links it needs (keyFor).
 func ownRow(tx store.Tx, who account.Signed, k store.RcptKey) (store.Recipient, error) {
 	r, err := tx.Messages().Recipient(k)
 	if errors.Is(err, store.ErrNotFound) {
@@ -188,6 +195,12 @@ func ownRow(tx store.Tx, who account.Signed, k store.RcptKey) (store.Recipient, 
 	if err != nil {
 		return r, readError(k.Message, err)
 	}
+	if who.IsVisit() {
+		if r.Action != store.ActionSeal || !who.Account.Owns(r.Address.Key()) {
+			return r, ErrNotFound
+		}
+		return r, nil
+	}
 	unclaimed := r.Account.IsZero() && who.Account.Proved(r.Address.Key())
 	if r.Action != store.ActionSeal || r.Account != who.Account.ID && !unclaimed {
 		return r, ErrNotFound
@@ -195,9 +208,19 @@ func ownRow(tx store.Tx, who account.Signed, k store.RcptKey) (store.Recipient, 
 	return r, nil
 }
 
-// keyByAccount opens the account grant of a recipient. ErrNeedsLink when the account has none.
-func (s *Service) keyByAccount(who account.Signed, r store.Recipient) (seal.FileKey, error) {
-	return s.keyByGrants(who, r.Key.Message, r.Grants)
+// keyFor opens a recipient's grant: that of the account, or for a visit that of a link which it carries. ErrNeedsLink
+// when there is none.
+func (s *Service) keyFor(who account.Signed, r store.Recipient) (seal.FileKey, error) {
+	if !who.IsVisit() {
+		return s.keyByGrants(who, r.Key.Message, r.Grants)
+	}
+	for _, secret := range who.Links {
+		fk, _, err := s.keyByLink(secret, r)
+		if !errors.Is(err, ErrUnknownLink) {
+			return fk, err
+		}
+	}
+	return seal.FileKey{}, ErrNeedsLink
 }
 
 func (s *Service) keyByGrants(who account.Signed, id store.MessageID, grants []store.Grant) (seal.FileKey, error) {

@@ -54,7 +54,7 @@ type answered struct {
 func (s *Service) answering(ctx context.Context, who account.Signed, k store.RcptKey) (a answered, err error) {
 	a.who = who
 	err = s.Store.View(ctx, func(tx store.Tx) error {
-		if _, err := unchanged(tx, who); err != nil {
+		if _, err := s.unchanged(tx, who); err != nil {
 			return err
 		}
 		if a.rcpt, err = ownRow(tx, who, k); err != nil {
@@ -71,7 +71,7 @@ func (s *Service) answering(ctx context.Context, who account.Signed, k store.Rcp
 	if err := ended(a.rcpt, s.now()); err != nil {
 		return a, err
 	}
-	if a.key, err = s.keyByAccount(who, a.rcpt); err != nil {
+	if a.key, err = s.keyFor(who, a.rcpt); err != nil {
 		return a, err
 	}
 	if a.rcpt.State != store.StateOpened {

@@ -87,12 +87,20 @@ func readSent(tx store.Tx, who account.Signed, m store.Message) (r sentRow, err 
 	}
 	r.parent, err = tx.Messages().Recipient(m.Parent)
 	switch {
-	case errors.Is(err, store.ErrNotFound), err == nil && r.parent.Account != who.Account.ID:
+	case errors.Is(err, store.ErrNotFound), err == nil && !answeredBy(who, r.parent):
 		r.parent, err = store.Recipient{}, nil
 	case isDamage(err): // the writer's own grant may open it all the same
 		err = nil
 	}
 	return r, err
+}
+
+// answeredBy reports whether a share is that of who replies.
+func answeredBy(who account.Signed, share store.Recipient) bool {
+	if who.IsVisit() {
+		return who.Account.Owns(share.Address.Key())
+	}
+	return share.Account == who.Account.ID
 }
 
 // maxRecipients of a reply (MAIL 6.11).
@@ -125,17 +133,19 @@ func (s *Service) sentItem(who account.Signed, r sentRow) SentItem {
 }
 
 // keyOfSent opens a reply for its writer: by his own grant or, when his key has changed since, through the message
-// that it answers (KEYS K6). ErrNeedsLink when both are closed to him.
+// that it answers (KEYS K6), as a visit always does. ErrNeedsLink when both are closed to him.
 func (s *Service) keyOfSent(who account.Signed, r sentRow) (seal.FileKey, error) {
-	fk, err := s.keyByGrants(who, r.message.ID, r.message.Grants)
-	if !errors.Is(err, ErrNeedsLink) {
-		return fk, err
+	if !who.IsVisit() {
+		fk, err := s.keyByGrants(who, r.message.ID, r.message.Grants)
+		if !errors.Is(err, ErrNeedsLink) {
+			return fk, err
+		}
 	}
 	for _, g := range r.message.Grants {
 		if g.Kind != store.GrantParent {
 			continue
 		}
-		parent, err := s.keyByAccount(who, r.parent)
+		parent, err := s.keyFor(who, r.parent)
 		if err != nil {
 			return seal.FileKey{}, err
 		}
@@ -162,6 +172,9 @@ func (s *Service) SentView(ctx context.Context, who account.Signed, id store.Mes
 		}
 		if r, err = readSent(tx, who, m); err != nil {
 			return err
+		}
+		if who.IsVisit() && r.parent.Key == (store.RcptKey{}) {
+			return ErrNotFound // mail of the network, or an answer from another address
 		}
 		if len(m.Card) == 0 {
 			return r.over()

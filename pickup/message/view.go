@@ -47,7 +47,7 @@ func (s *Service) View(ctx context.Context, who account.Signed, k store.RcptKey)
 	if err != nil {
 		return nil, err
 	}
-	fk, err := s.keyByAccount(who, r)
+	fk, err := s.keyFor(who, r)
 	if err != nil {
 		return nil, err
 	}

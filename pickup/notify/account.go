@@ -26,6 +26,7 @@ type ReplyFailure struct {
 	Recipient mail.Mailbox  // whom the reply was for
 	Written   time.Time
 	At        time.Time // when the delivery failed for good
+	Visit     bool      // it was written without an account, with a mailed code
 	Lang      string
 }
 
@@ -80,10 +81,17 @@ func (c *Composer) ReplyNotDelivered(r ReplyFailure) (store.OwnMail, error) {
 	to := w.fact(phraseFor, personName(r.Recipient))
 	to.address = r.Recipient.Address.String()
 	w.add(block{facts: []fact{to, w.fact(phraseWritten, w.date(r.Written))}})
-	w.para(phraseFailedKept)
-	w.para(phraseFailedNext, c.siteTip)
+	reason := phraseAccountReason
+	if r.Visit {
+		w.para(phraseFailedVisit)
+		reason = phraseFailedReason
+	} else {
+		w.para(phraseFailedKept)
+		w.para(phraseFailedNext, c.siteTip)
+	}
 	a := AccountMail{ID: r.ID, To: r.To, Lang: r.Lang}
 	d := c.accountDraft(w, a, store.KindAccount)
+	d.sheet.reason = w.sentence(reason, r.To.String(), c.org.Name)
 	d.about = r.About
 	m, _, err := c.compose(d)
 	return m, err

@@ -169,6 +169,11 @@ func mails(t testing.TB, author mail.Mailbox) map[string]func(*Composer) (store.
 		"notification-nameless":  notice(func(n *Notice) { n.Author.Name = "" }),
 		"notification-outsider":  notice(func(n *Notice) { n.External, n.Author.Name, n.NoReply = true, "", true }),
 		"notification-role":      notice(func(n *Notice) { n.To.Address = address(t, "info@mail.example"); n.NoReply = true }),
+		"notification-code": func(c *Composer) (store.OwnMail, error) {
+			byCode := *c
+			byCode.byCode = true
+			return notice(func(n *Notice) { n.To.Address = address(t, "info@mail.example") })(&byCode)
+		},
 		"notification-unlimited": notice(func(n *Notice) { n.Expires = time.Time{} }),
 		"reminder":               reminder(func(*Reminder) {}),
 		"reminder-sign-in":       reminder(func(r *Reminder) { r.Link = "https://secure-mail.example.org/m/" + aboutKey.Message.String() }),
@@ -179,7 +184,17 @@ func mails(t testing.TB, author mail.Mailbox) map[string]func(*Composer) (store.
 		"password-changed":       account((*Composer).PasswordChanged, ""),
 		"alias-asked":            alias((*Composer).AliasAsked, strings.Replace(testLink, "/p/", "/a/", 1)),
 		"alias-added":            alias((*Composer).AliasAdded, ""),
-		"disowned":               account((*Composer).Disowned, ""),
+		"code": func(c *Composer) (store.OwnMail, error) {
+			m := CodeMail{AccountMail: testAccount(t), Code: "40718263", Mark: "K M", Author: author, Ends: sentAt.Add(15 * time.Minute)}
+			if author.Name != "Maria Lindqvist" {
+				m.Browser = author.Name
+			}
+			return c.Code(m)
+		},
+		"disowned": account((*Composer).Disowned, ""),
+		"reply-not-delivered-code": func(c *Composer) (store.OwnMail, error) {
+			return c.ReplyNotDelivered(ReplyFailure{ID: ownID, About: aboutKey, To: address(t, "joan.hartley@mail.example"), Recipient: author, Written: sentAt, At: expiresAt, Visit: true})
+		},
 		"reply-not-delivered": func(c *Composer) (store.OwnMail, error) {
 			return c.ReplyNotDelivered(ReplyFailure{ID: ownID, About: aboutKey, To: address(t, "joan.hartley@mail.example"), Recipient: author, Written: sentAt, At: expiresAt})
 		},

@@ -34,8 +34,8 @@ type pageData struct {
 }
 
 type pageBlock struct {
-	Lead, Text, Link string
-	Facts            []pageFact
+	Lead, Text, Link, Code string
+	Facts                  []pageFact
 }
 
 type pageFact struct {
@@ -70,7 +70,7 @@ func (c *Composer) pageData(s sheet) pageData {
 }
 
 func pageBlockOf(bl block) pageBlock {
-	p := pageBlock{Lead: bl.lead, Text: bl.text, Link: bl.link}
+	p := pageBlock{Lead: bl.lead, Text: bl.text, Link: bl.link, Code: bl.code}
 	for _, f := range bl.facts {
 		if f.only == textOnly {
 			continue

@@ -41,11 +41,30 @@ func (c *Composer) Notification(n Notice) (store.OwnMail, string, error) {
 	w.add(block{link: n.Link})
 	w.add(block{facts: w.noticeFacts(n)})
 	w.circumstances(n)
-	w.para(phraseFirstTime)
-	w.asked(phraseNoLinkLead, phraseNoLink, c.siteTip)
+	w.access()
 	w.asked(phraseNotMineLead, phraseNotMine, person(n.Author))
 	w.answer(n)
 	return c.compose(w.noticeDraft(n, store.KindNotification))
+}
+
+// access says how the first way to a message goes, and how it goes without following a link.
+func (w *writer) access() {
+	if w.c.byCode {
+		w.para(phraseFirstTimeCode)
+		w.asked(phraseNoLinkLead, phraseNoLinkCode, w.c.siteTip)
+		return
+	}
+	w.para(phraseFirstTime)
+	w.asked(phraseNoLinkLead, phraseNoLink, w.c.siteTip)
+}
+
+// shared says what it means that several people read the mail of an address.
+func (w *writer) shared(address string) {
+	if w.c.byCode {
+		w.para(phraseSharedCode, address)
+		return
+	}
+	w.para(phraseShared, address)
 }
 
 // openNotice says who has written: in the text part in words, in the HTML part by title and facts.
@@ -84,7 +103,7 @@ func (w *writer) circumstances(n Notice) {
 		w.para(phraseBlind)
 	}
 	if n.List || roleAddress(n.To.Address) {
-		w.para(phraseShared, n.To.Address.String())
+		w.shared(n.To.Address.String())
 	}
 }
 

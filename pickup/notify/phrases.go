@@ -46,9 +46,13 @@ const (
 	phraseBlind  = "You receive this message as a blind copy: the others who got it do not see your address."
 	phraseShared = "Do several people read the mail of %[1]s? Then they share this message: the site has one password for that address."
 
-	phraseFirstTime = "The first time, the site asks you to choose a password for it. It never asks for the password of your email, for bank details or for a payment."
+	phraseSharedCode = "Do several people read the mail of %[1]s? Then they share this message: each of them can ask the site for a code."
+
+	phraseFirstTimeCode = "Unless you have a password for the site, it mails you a code when you follow the link. It never asks for the password of your email, for bank details or for a payment."
+	phraseFirstTime     = "The first time, the site asks you to choose a password for it. It never asks for the password of your email, for bank details or for a payment."
 
 	phraseNoLinkLead = "You would rather not follow a link?"
+	phraseNoLinkCode = "Type %[1]s into your browser instead. There you can paste the link, or sign in if you have a password."
 	phraseNoLink     = "Type %[1]s into your browser instead. There you can paste the link, or sign in if you have a password: new messages are in your inbox there once you have answered our welcome mail."
 
 	phraseNotMineLead = "Not meant for you?"
@@ -117,10 +121,22 @@ const (
 	phraseDisownedLead    = "You did not tell us that?"
 	phraseDisownedOther   = "Then please tell the help desk named below."
 
+	phraseCodeSubject   = "Your code for %[1]s Secure Mail"
+	phraseCodeTitle     = "Your code for the message from %[1]s"
+	phraseCode          = "Type this code on the page where you asked for it:"
+	phraseCodeMark      = "That page shows the letters %[1]s. If it shows other letters, a newer mail has the code for it."
+	phraseCodeUntil     = "Can be used until"
+	phraseCodeOtherLead = "You asked for no code?"
+	phraseCodeOther     = "Then somebody else has followed the link that we mailed you, or a scanner of your mail provider has. Nothing opens without this code: tell it to nobody, and there is nothing else to do."
+	phraseCodeReason    = "You get this mail because somebody asked for a code for %[1]s on the site of %[2]s Secure Mail."
+
 	phraseFailedSubject = "Your answer to %[1]s was not delivered"
 	phraseFailed        = "An answer that you wrote on the site of %[1]s has not reached its reader:"
 	phraseFailedKept    = "It is still among your sent messages on the site, marked as not delivered."
 	phraseFailedNext    = "To read it again, type %[1]s into your browser and sign in. The help desk named below can tell you more."
+
+	phraseFailedVisit  = "Please reach the person in another way, or follow the link in the mail about the message again and answer once more. The help desk named below can tell you more."
+	phraseFailedReason = "You get this mail because a message to %[1]s was answered on the site of %[2]s Secure Mail."
 
 	phraseHintSubject  = "Your password reminder for %[1]s Secure Mail"
 	phraseHint         = "On the site where %[1]s keeps private messages for you, somebody asked for the password reminder of your address:"
@@ -192,8 +208,8 @@ func Phrases() []string {
 		phraseVia, phraseOrgMail, phraseService, phraseDate, phraseFirst, phraseClock, phraseLabel, phraseWrittenBy, phraseSent, phraseSentTo,
 		phraseOpenUntil, phraseWasUntil, phraseClosed, phraseTime, phraseBrowser, phraseFor, phraseWritten, phraseHelp,
 		phraseSubject, phraseSubjectExternal, phraseOpening, phraseOpeningNameless, phraseOpeningExternal,
-		phraseOpeningOutsider, phraseOpeningShort, phraseBlind, phraseShared, phraseFirstTime, phraseNoLinkLead,
-		phraseNoLink, phraseNotMineLead, phraseNotMine, phraseAnswer, phraseAnswerBlind, phraseAnswerExternal, phraseAnswerNone,
+		phraseOpeningOutsider, phraseOpeningShort, phraseBlind, phraseShared, phraseSharedCode, phraseFirstTime, phraseFirstTimeCode, phraseNoLinkLead,
+		phraseNoLink, phraseNoLinkCode, phraseNotMineLead, phraseNotMine, phraseAnswer, phraseAnswerBlind, phraseAnswerExternal, phraseAnswerNone,
 		phraseAnswerNothing, phraseReason, phraseReasonExternal,
 		phraseReminder, phraseReminderExternal, phraseReminderOpening, phraseReminderFirst, phraseReminderSignIn,
 		phraseReminderNoLink, phraseReminderLost, phraseReminderNotMine, phraseReminderAsks,
@@ -206,7 +222,8 @@ func Phrases() []string {
 		phraseActivateSubject, phraseActivate, phraseActivateLink, phraseActivateYes, phraseActivateNo, phraseActivatePrice,
 		phraseResetSubject, phraseReset, phraseResetLink, phraseResetPrice, phraseResetNotAsked,
 		phraseTemporarySubject, phraseTemporary, phraseTemporaryLabel, phraseTemporaryUntil, phraseTemporaryOnce, phraseTemporaryNotAsked,
-		phraseFailedSubject, phraseFailed, phraseFailedKept, phraseFailedNext, phraseNeverAsk, phraseAccountReason,
+		phraseCodeSubject, phraseCodeTitle, phraseCode, phraseCodeMark, phraseCodeUntil, phraseCodeOtherLead, phraseCodeOther, phraseCodeReason,
+		phraseFailedSubject, phraseFailed, phraseFailedKept, phraseFailedNext, phraseFailedVisit, phraseFailedReason, phraseNeverAsk, phraseAccountReason,
 		phraseInviteSubject, phraseInvite, phraseInviteBy, phraseInviteMember, phraseInviteGuest, phraseInviteLink, phraseInviteNotLead,
 		phraseInviteNot, phraseInviteReason,
 		phraseAliasNew, phraseAliasAccount, phraseAliasSubject, phraseAlias, phraseAliasLink, phraseAliasMeansLead, phraseAliasMeans,

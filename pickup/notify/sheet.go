@@ -26,6 +26,7 @@ type block struct {
 	lead  string // bold beginning of a paragraph
 	text  string
 	link  string
+	code  string // to be typed: it stands alone
 	facts []fact
 }
 
@@ -143,6 +144,8 @@ func (s sheet) renderText() string {
 		switch {
 		case bl.link != "":
 			b.WriteString(bl.link + "\n\n")
+		case bl.code != "":
+			b.WriteString("    " + bl.code + "\n\n")
 		case len(bl.facts) > 0:
 			writeFacts(&b, bl.facts)
 		default:

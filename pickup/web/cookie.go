@@ -18,6 +18,9 @@ func (c Cookies) Session() string { return c.name("") }
 // Known is the name of the cookie by which a browser is recognised at the next sign-in (KEYS K13).
 func (c Cookies) Known() string { return c.name("-known") }
 
+// Flow is the name of the cookie by which a browser that asked for a code is known again (KEYS K2).
+func (c Cookies) Flow() string { return c.name("-flow") }
+
 // Lang is the name of the cookie with the chosen language.
 func (c Cookies) Lang() string { return c.name("-lang") }
 

@@ -27,7 +27,7 @@ func NewSpeaker(c *Catalogue, lang string, zone *time.Location) *Speaker {
 
 func (s *Speaker) funcs() template.FuncMap {
 	return template.FuncMap{
-		"t": s.T, "tn": s.N, "tc": s.C, "day": s.Day, "date": s.Date, "when": s.When, "until": s.Until, "moment": s.Moment,
+		"t": s.T, "tn": s.N, "tc": s.C, "day": s.Day, "date": s.Date, "when": s.When, "until": s.Until, "clock": s.Clock, "moment": s.Moment,
 		"dateThere": s.DateThere, "timeThere": s.TimeThere,
 		"size": s.Size, "icon": Icon, "b": bold, "code": code, "mail": mailLink, "tel": telLink, "link": link,
 		"bdi": bdi, "address": address, "dict": dict,
@@ -148,6 +148,12 @@ func UTCOffset(seconds int) string {
 
 // DateThere is Date by the calendar of the time's own zone.
 func (s *Speaker) DateThere(t time.Time) template.HTML { return timeTag(t, time.DateOnly, s.date(t)) }
+
+// Clock is a time of today: 19:21 BST.
+func (s *Speaker) Clock(t time.Time) template.HTML {
+	t = t.In(s.zone)
+	return timeTag(t, minute, template.HTML(template.HTMLEscapeString(t.Format("15:04 ")+s.zoneName(t))))
+}
 
 // TimeThere is "10:42" by the clock of the time's own zone.
 func (s *Speaker) TimeThere(t time.Time) template.HTML {

@@ -131,7 +131,7 @@ func (in *Intake) Accept(ctx context.Context, env store.Envelope, body io.Reader
 
 // AcceptReply takes a reply that was written on the site: the letter goes to the mail server like any other, and its
 // stored copy opens for whoever opens what it answers, whose file key parent is, and for the account that wrote it
-// (KEYS K6).
+// (KEYS K6). Without an author it opens for the former alone.
 func (in *Intake) AcceptReply(ctx context.Context, env store.Envelope, parent seal.FileKey, body io.Reader) (store.Receipt, error) {
 	return in.accept(ctx, env, &parent, body)
 }

@@ -104,7 +104,7 @@ func (j *job) read(tx store.Tx) (f facts, err error) {
 		if f.share, err = tx.Messages().Recipient(j.env.Parent); err != nil {
 			return f, err
 		}
-		if f.writer, err = tx.Accounts().Get(j.env.Author); err != nil {
+		if f.writer, err = j.writer(tx, f.share); err != nil {
 			return f, err
 		}
 	}

@@ -148,7 +148,7 @@ func (j *job) addReplyGrants(rec *records) error {
 	}
 	rec.message.Grants = append(rec.message.Grants, j.in.Keys.GrantParent(*j.parent, j.env.Parent.Message, j.env.ID, j.key))
 	key, ok := j.facts.writer.Current()
-	if !ok || j.facts.writer.Muted {
+	if !ok || j.facts.writer.Muted || j.env.Author.IsZero() {
 		return nil
 	}
 	g, err := j.in.Keys.GrantAccount(key.Public, j.env.ID, j.key)

@@ -15,26 +15,44 @@ func (j *job) answer(tx store.Tx, now time.Time) error {
 	if !j.isReply() {
 		return nil
 	}
-	writer, err := tx.Accounts().Get(j.env.Author)
-	if err != nil {
-		return err
-	}
-	if writer.Status != store.StatusActive || !writer.Registered {
-		return errReplyOver
-	}
-	if !sameForSealing(writer, j.facts.writer) {
-		return store.ErrConflict
-	}
 	share, err := tx.Messages().Recipient(j.env.Parent)
 	if err != nil {
 		return err
 	}
+	writer, err := j.writer(tx, share)
+	switch {
+	case err != nil:
+		return err
+	case !j.mayAnswer(writer, share):
+		return errReplyOver
+	case !sameForSealing(writer, j.facts.writer):
+		return store.ErrConflict
+	}
 	over := !share.Expires.IsZero() && !now.Before(share.Expires)
-	if share.Account != j.env.Author || share.State != store.StateOpened || !share.Live() || over {
+	if share.State != store.StateOpened || !share.Live() || over {
 		return errReplyOver
 	}
 	share.Replied = j.env.At
 	return tx.Messages().Set(share)
+}
+
+// writer is the account of a reply's author. Who reads with a mailed code has none (KEYS K8): then it is whatever row
+// there is of the address, which the grants must not be for.
+func (j *job) writer(tx store.Tx, share store.Recipient) (store.Account, error) {
+	if !j.env.Author.IsZero() {
+		return tx.Accounts().Get(j.env.Author)
+	}
+	_, a, err := statusOf(tx, share.Address.Key())
+	return a, err
+}
+
+// mayAnswer reports whether a writer may still answer a share: his own, signed in; or with a code, while nobody is
+// registered with its address.
+func (j *job) mayAnswer(writer store.Account, share store.Recipient) bool {
+	if j.env.Author.IsZero() {
+		return !writer.Registered && writer.Status != store.StatusDisabled
+	}
+	return writer.Registered && writer.Status == store.StatusActive && share.Account == j.env.Author
 }
 
 // repliedEvent is the line in the story of the message that is answered.

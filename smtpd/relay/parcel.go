@@ -50,7 +50,7 @@ func (p *parcel) reply() bool {
 	if p.item().Kind == store.KindReply {
 		return true
 	}
-	return p.known && !p.message.Writer.IsZero() && (p.item().Kind == store.KindNotification || !p.own())
+	return p.known && p.message.IsReply() && (p.item().Kind == store.KindNotification || !p.own())
 }
 
 // subject is the key of the recipient whose fate the i-th item is.

@@ -56,6 +56,7 @@ const (
 	groupWaitB                  // GroupID address key: people without an outcome
 	sessionsB                   // SessionID -> session
 	sessionOfB                  // AccountID SessionID
+	visitsB                     // A SessionID: sessions without account
 	sessionEndB                 // ms SessionID
 	tokensB                     // TokenID -> token
 	tokenOfB                    // purpose 0 owner 0 ms TokenID: unspent ones
@@ -78,7 +79,7 @@ const (
 var buckets = [bucketCount]string{
 	"meta", "messages", "bodies", "recipients", "i_link", "i_inbox", "i_sent", "i_reply", "i_unclaimed", "i_expiry", "i_sender",
 	"i_rcpt", "i_state", "i_rule", "i_msgid", "blobs", "blobs_released", "threads", "i_thread_end", "settings", "counters",
-	"accounts", "i_address", "i_people", "i_word", "i_recent", "admins", "i_admin", "groups", "i_group", "group_people", "i_waiting", "sessions", "i_session_of", "i_session_end", "tokens", "i_token_of",
+	"accounts", "i_address", "i_people", "i_word", "i_recent", "admins", "i_admin", "groups", "i_group", "group_people", "i_waiting", "sessions", "i_session_of", "i_visits", "i_session_end", "tokens", "i_token_of",
 	"i_token_end", "queue", "q_due", "q_owner", "q_key", "q_first", "audit", "a_message", "a_account", "a_what", "a_actor", "tally",
 }
 

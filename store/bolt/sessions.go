@@ -35,13 +35,13 @@ func (s sessions) Put(ses store.Session) error {
 	return s.t.put(sessionsB, ses.ID[:], value)
 }
 
-// sessionEntries are the index entries of a session. One without account (a mailed code, KEYS K10) is nobody's.
+// sessionEntries are the index entries of a session: one without account (KEYS K10) is its address's.
 func sessionEntries(s store.Session) []entry {
 	out := []entry{{in: sessionEndB, key: join(msKey(s.Until()), s.ID[:])}}
 	if !s.Account.IsZero() {
-		out = append(out, entry{in: sessionOfB, key: join(s.Account[:], s.ID[:])})
+		return append(out, entry{in: sessionOfB, key: join(s.Account[:], s.ID[:])})
 	}
-	return out
+	return append(out, entry{in: visitsB, key: join(text(s.Address.Key()), s.ID[:])})
 }
 
 func (s sessions) Get(id store.SessionID) (ses store.Session, err error) {
@@ -63,7 +63,7 @@ func (s sessions) Delete(id store.SessionID) error {
 	case errors.Is(err, store.ErrNotFound):
 		return nil
 	case errors.Is(err, store.ErrCorrupt):
-		err = s.t.purge(id[:], sessionEndB, sessionOfB)
+		err = s.t.purge(id[:], sessionEndB, sessionOfB, visitsB)
 	default:
 		err = s.t.move(sessionEntries(old), nil)
 	}
@@ -83,6 +83,27 @@ func (s sessions) DeleteAll(a store.AccountID, except store.SessionID) error {
 		}
 	}
 	return nil
+}
+
+func (s sessions) DeleteAt(k store.AddressKey) error {
+	var ids []store.SessionID
+	for key := range s.t.up(visitsB, text(k), nil) {
+		ids = append(ids, toID[store.SessionID](tail(key, idLen)))
+	}
+	for _, id := range ids {
+		if err := s.Delete(id); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s sessions) Visits(c store.Cursor, n int) ([]store.Session, store.Cursor, error) {
+	l, err := s.t.from(visitsB, nil, c)
+	if err != nil {
+		return nil, "", err
+	}
+	return page(s.t, l, n, func(key, _ []byte) (store.Session, error) { return s.Get(toID[store.SessionID](tail(key, idLen))) })
 }
 
 func (s sessions) ids(a store.AccountID) (ids []store.SessionID) {

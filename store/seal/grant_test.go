@@ -3,6 +3,7 @@ package seal
 import (
 	"bytes"
 	"errors"
+	"slices"
 	"testing"
 
 	"postern/store"
@@ -137,6 +138,16 @@ func sessionThings(keys *ServerKeys) []sealedThing {
 	open := func(tok SessionToken, sid store.SessionID, aid store.AccountID, kind store.SessionKind) func([]byte) ([]byte, error) {
 		return func(b []byte) ([]byte, error) { return keys.OpenSession(tok, sid, aid, kind, b) }
 	}
+	first, second := LinkSecret{1}, LinkSecret{2}
+	visit := func(tok SessionToken, sid store.SessionID, k store.AddressKey, kind store.SessionKind) func([]byte) ([]byte, error) {
+		return func(b []byte) (all []byte, err error) {
+			links, err := keys.OpenVisit(tok, sid, k, kind, b)
+			for _, l := range links {
+				all = append(all, l[:]...)
+			}
+			return all, err
+		}
+	}
 	return []sealedThing{
 		{"session", keys.SealSession(tok, sid, aid, store.SessionFull, []byte("payload")),
 			open(tok, sid, aid, store.SessionFull), []byte("payload"),
@@ -145,6 +156,15 @@ func sessionThings(keys *ServerKeys) []sealedThing {
 				"other row":     open(tok, other.ID(), aid, store.SessionFull),
 				"other account": open(tok, sid, store.AccountID{6}, store.SessionFull),
 				"other kind":    open(tok, sid, aid, store.SessionConsole),
+			}, 0},
+		{"visit", keys.SealVisit(tok, sid, "bob@a.example", store.SessionCode, []LinkSecret{{1}, {2}}),
+			visit(tok, sid, "bob@a.example", store.SessionCode), slices.Concat(first[:], second[:]),
+			map[string]func([]byte) ([]byte, error){
+				"other token":     visit(other, sid, "bob@a.example", store.SessionCode),
+				"other row":       visit(tok, other.ID(), "bob@a.example", store.SessionCode),
+				"other address":   visit(tok, sid, "bobby@a.example", store.SessionCode),
+				"other kind":      visit(tok, sid, "bob@a.example", store.SessionChange),
+				"as an account's": open(tok, sid, aid, store.SessionCode),
 			}, 0},
 	}
 }

@@ -73,8 +73,8 @@ func (s *ServerKeys) RewrapSession(x *store.Session) (bool, error) {
 	return w.changed, nil
 }
 
-// RewrapToken does so for what a token holds: the key version and the reminder phrase of a change that waits to be
-// activated.
+// RewrapToken does so for what a token holds: a mailed code, or the key version and the reminder phrase of a change that
+// waits to be activated.
 func (s *ServerKeys) RewrapToken(t *store.Token) (bool, error) {
 	w := rewrapper{keys: s}
 	sealed := w.value(tokenLayer(*t), t.Sealed)
@@ -96,8 +96,11 @@ func (s *ServerKeys) RewrapToken(t *store.Token) (bool, error) {
 
 // tokenLayer is the context of what a token seals.
 func tokenLayer(t store.Token) []string {
-	if t.Purpose == store.PurposeVerify {
+	switch t.Purpose {
+	case store.PurposeVerify:
 		return reminderContext(t.Account)
+	case store.PurposeCode:
+		return codeContext(t.ID.String())
 	}
 	return nil // nothing of another purpose is sealed; what is nevertheless does not open, which is reported
 }

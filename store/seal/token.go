@@ -22,6 +22,8 @@ const (
 	TokenStatus   TokenKind = 's'
 	TokenWelcome  TokenKind = 'w'
 	TokenSetup    TokenKind = 'n'
+	// TokenFlow is no link: a cookie by which a browser that asked for a code is known again (KEYS K2).
+	TokenFlow TokenKind = 'c'
 )
 
 // TokenLen is the length of a token: version, 32 characters of secret, 4 of check.

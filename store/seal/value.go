@@ -9,6 +9,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -22,24 +23,56 @@ func sessionKey(token SessionToken, sid store.SessionID) key {
 	return derive(token[:], ctxSession, sid.String())
 }
 
-func sessionContext(sid store.SessionID, aid store.AccountID, kind store.SessionKind) []byte {
-	return encode(ctxSession, sid.String(), aid.String(), string(kind))
+func sessionContext(sid store.SessionID, owner string, kind store.SessionKind) []byte {
+	return encode(ctxSession, sid.String(), owner, string(kind))
 }
 
 // SealSession seals what a session carries (KEYS K10): it opens with the cookie's token only, for this account and
 // kind.
 func (s *ServerKeys) SealSession(token SessionToken, sid store.SessionID, aid store.AccountID, kind store.SessionKind, payload []byte) []byte {
-	box := sessionKey(token, sid).seal(nil, sessionContext(sid, aid, kind), payload)
-	return s.Seal(sessionLayer(sid), box)
+	return s.sealSession(token, sid, sessionContext(sid, aid.String(), kind), payload)
+}
+
+func (s *ServerKeys) sealSession(token SessionToken, sid store.SessionID, ctx, payload []byte) []byte {
+	return s.Seal(sessionLayer(sid), sessionKey(token, sid).seal(nil, ctx, payload))
 }
 
 // OpenSession undoes SealSession: ErrServerLayer, ErrSealed.
 func (s *ServerKeys) OpenSession(token SessionToken, sid store.SessionID, aid store.AccountID, kind store.SessionKind, sealed []byte) ([]byte, error) {
+	return s.openSession(token, sid, sessionContext(sid, aid.String(), kind), sealed)
+}
+
+func (s *ServerKeys) openSession(token SessionToken, sid store.SessionID, ctx, sealed []byte) ([]byte, error) {
 	box, err := s.Open(sessionLayer(sid), sealed)
 	if err != nil {
 		return nil, err
 	}
-	return sessionKey(token, sid).open(sessionContext(sid, aid, kind), box)
+	return sessionKey(token, sid).open(ctx, box)
+}
+
+// SealVisit seals the links that a session without account carries (KEYS K10): for this address and kind.
+func (s *ServerKeys) SealVisit(token SessionToken, sid store.SessionID, k store.AddressKey, kind store.SessionKind, links []LinkSecret) []byte {
+	var payload []byte
+	for _, l := range links {
+		payload = append(payload, l[:]...)
+	}
+	return s.sealSession(token, sid, sessionContext(sid, string(k), kind), payload)
+}
+
+// OpenVisit undoes SealVisit: ErrServerLayer, ErrSealed.
+func (s *ServerKeys) OpenVisit(token SessionToken, sid store.SessionID, k store.AddressKey, kind store.SessionKind, sealed []byte) ([]LinkSecret, error) {
+	payload, err := s.openSession(token, sid, sessionContext(sid, string(k), kind), sealed)
+	if err != nil {
+		return nil, err
+	}
+	if len(payload)%len(LinkSecret{}) != 0 {
+		return nil, ErrSealed
+	}
+	var links []LinkSecret
+	for l := range slices.Chunk(payload, len(LinkSecret{})) {
+		links = append(links, LinkSecret(l))
+	}
+	return links, nil
 }
 
 func reminderContext(aid store.AccountID) []string { return []string{ctxReminder, aid.String()} }

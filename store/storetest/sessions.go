@@ -10,6 +10,7 @@ func sessionCases() []testCase {
 	return []testCase{
 		{"EveryFieldOfASessionSurvives", everyFieldOfSession},
 		{"SessionsOfAnAccountEndTogether", sessionsEnd},
+		{"SessionsOfAnAddressEndTogether", visitsEnd},
 		{"ExpiredSessionsFollowIdleAndEnd", sessionsExpire},
 	}
 }
@@ -69,6 +70,40 @@ func sessionsEnd(b *bench) {
 	same(b, "session without account", read(b, func(tx store.Tx) (store.Session, error) {
 		return tx.Sessions().Get(code.ID)
 	}).ID, code.ID)
+}
+
+// visitsEnd: sessions without account are those of an address, found by it and listed apart from all others.
+func visitsEnd(b *bench) {
+	bob, bobby := store.Address{Local: "Bob", Domain: "a.example"}, store.Address{Local: "bob", Domain: "a.example.org"}
+	visit := func(n byte, of store.Address) store.Session {
+		s := session(n, 0, 60)
+		s.Kind, s.Address = store.SessionCode, of
+		return s
+	}
+	b.putSessions(visit(1, bob), visit(2, bobby), visit(3, bob), session(4, 1, 60))
+	all := func() (ids []store.SessionID) {
+		for c := store.Cursor(""); ; {
+			var page []store.Session
+			b.view(func(tx store.Tx) (err error) {
+				page, c, err = tx.Sessions().Visits(c, 1)
+				return err
+			})
+			for _, s := range page {
+				ids = append(ids, s.ID)
+			}
+			if c == "" {
+				return ids
+			}
+		}
+	}
+	sid := id[store.SessionID]
+	same(b, "sessions without account", all(), []store.SessionID{sid(1), sid(3), sid(2)})
+	b.update(func(tx store.Tx) error { return tx.Sessions().DeleteAt(bob.Key()) })
+	same(b, "left of the addresses", all(), []store.SessionID{sid(2)})
+	missing(b, store.ErrNotFound, func(tx store.Tx) (store.Session, error) { return tx.Sessions().Get(sid(1)) })
+	same(b, "session of an account", read(b, func(tx store.Tx) (store.Session, error) { return tx.Sessions().Get(sid(4)) }).ID, sid(4))
+	b.update(func(tx store.Tx) error { return tx.Sessions().Delete(sid(2)) })
+	same(b, "left of the addresses", len(all()), 0)
 }
 
 func sessionsExpire(b *bench) {

@@ -150,7 +150,7 @@ relay:
     - {domains: ["b.example"], host: "h:25", auth: {user: u, password_file: f}}
     - {domains: ["c.example"], host: "h:25", tls: required, auth: {user: u, password_file: f}}
 policy: {tags: [secure], rules: [{name: r, action: explode}]}
-pickup: {url: "http://mail.example.org/path", first_access: code, recovery: by-telephone, language: tlh}
+pickup: {url: "http://mail.example.org/path", first_access: letter, recovery: by-telephone, language: tlh}
 store: {engine: sqlite}
 `, "POSTERN_SMTP_LISSEN=x")
 	text := strings.Join(problems, "\n")
