@@ -164,7 +164,7 @@ func (b *blindRun) afterRotation() (rotated, retired string) {
 	b.bob.wantStatus(http.StatusOK, b.bob.signIn("bob@ext.example", goodPassword))
 	b.tr.cli("key", "rotate")
 	rotated = b.tr.freeze()
-	b.tr.cli("key", "retire", b.old)
+	b.tr.cli("key", "retire", "--now", b.old)
 	b.bob.wantStatus(http.StatusOK, b.bob.get("/")).want(b.t, b.text["small"], b.text["confirmed"])
 	return rotated, b.tr.freeze()
 }

@@ -116,7 +116,7 @@ func TestMessageCommands(t *testing.T) {
 			t.Errorf("trace of a sender finds %q", got)
 		}
 		wantParts(t, tr.must("message", "show", id), "Message     "+id, "History")
-		tr.refused(exitFailure, []string{"message", "trace", "nobody@ext.example"}, "nothing is known of", "Message-ID or an address")
+		tr.refused(exitFailure, []string{"message", "trace", "nobody@ext.example"}, "nothing is known of", "a Message-ID, an address")
 		tr.refused(exitFailure, []string{"message", "trace", "06h00000000000000000000000"}, "nothing is known of")
 
 		tr.refused(exitSetup, []string{"message", "recall", id}, "cannot be undone", "--yes")
@@ -177,6 +177,9 @@ func TestUserCommands(t *testing.T) {
 		refusal.want(t, "Invalid username, password or permissions.")
 		if err := tr.trySend("alice@example.org", []string{"bob@ext.example"}, flagged); status(err) != [3]int{5, 2, 1} || !strings.Contains(err.Error(), "550: Secure message not sent: this recipient is disabled here. Contact ICT Desk") {
 			t.Errorf("flagged mail to a disabled user: %v", err)
+		} else {
+			ref := regexp.MustCompile(`\(ref ([^)]+)\)`).FindStringSubmatch(err.Error())[1]
+			wantParts(t, tr.must("message", "trace", ref, "--since", "1h"), "Refused", "message.refused", "code=550")
 		}
 		tr.send(t, "alice@example.org", []string{"bob@ext.example"}, letterText("alice@example.org", "bob@ext.example", "Ordinary", "<ordinary@example.org>", ""))
 		tr.await("bob@ext.example", "Subject: Ordinary")

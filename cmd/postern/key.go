@@ -32,9 +32,10 @@ func keyCommand(c console) *cobra.Command {
 	}
 	retire := &cobra.Command{
 		Use: "retire KEY", Short: "Remove a key that no row names; older copies of the store are then dead", Args: cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return load.do(cmd, "key.retire", keyRequest{store.KeyID(args[0])}, "The key was removed.")
-		},
+	}
+	now := retire.Flags().Bool("now", false, "within 15 minutes of a rotation, too: mail that is being sealed or read may fail")
+	retire.RunE = func(cmd *cobra.Command, args []string) error {
+		return load.do(cmd, "key.retire", keyRequest{store.KeyID(args[0]), *now}, "The key was removed.")
 	}
 	cmd.AddCommand(list, rotate, retire)
 	return cmd

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -18,11 +19,14 @@ func messageCommand(c console) *cobra.Command {
 	cmd := &cobra.Command{Use: "message", Short: "Follow or take back a message; its content is never shown"}
 	load := loader(configFlag(cmd, c))
 	trace := &cobra.Command{
-		Use: "trace ID|MESSAGE-ID|ADDRESS", Short: "Print the path of a message in order", Args: cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error { return messageTrace(cmd, load, args[0]) },
+		Use: "trace ID|REF|MESSAGE-ID|ADDRESS", Short: "Print the path of a message in order; REF is what a refusal quotes", Args: cobra.ExactArgs(1),
 	}
-	show := *trace
-	show.Use, show.Short = "show ID", "Print a message's recipients, states and history"
+	since := trace.Flags().String("since", "", sinceHelp)
+	trace.RunE = func(cmd *cobra.Command, args []string) error { return messageTrace(cmd, load, args[0], *since) }
+	show := cobra.Command{
+		Use: "show ID", Short: "Print a message's recipients, states and history", Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error { return messageTrace(cmd, load, args[0], "") },
+	}
 	cmd.AddCommand(messageListCommand(load), trace, &show, renotifyCommand(load), extendCommand(load), recallCommand(load))
 	return cmd
 }
@@ -119,7 +123,7 @@ func recallCommand(load loader) *cobra.Command {
 		}
 		return load.call(cmd.Context(), func(c control.Caller) error {
 			var n int
-			if err := c.Call(cmd.Context(), "message.recall", traceRequest{args[0]}, &n); err != nil {
+			if err := c.Call(cmd.Context(), "message.recall", traceRequest{Query: args[0]}, &n); err != nil {
 				return err
 			}
 			_, err := fmt.Fprintf(cmd.OutOrStdout(), "The message was taken back from %d recipient(s).\n", n)
@@ -129,10 +133,14 @@ func recallCommand(load loader) *cobra.Command {
 	return recall
 }
 
-func messageTrace(cmd *cobra.Command, load loader, query string) error {
+func messageTrace(cmd *cobra.Command, load loader, query, since string) error {
+	from, err := moment(since, time.Now())
+	if err != nil {
+		return usage(cmd, fmt.Errorf("--since: %w", err))
+	}
 	return load.call(cmd.Context(), func(c control.Caller) error {
 		var found []admin.MessageView
-		if err := c.Call(cmd.Context(), "message.trace", traceRequest{query}, &found); err != nil {
+		if err := c.Call(cmd.Context(), "message.trace", traceRequest{Query: query, Since: from}, &found); err != nil {
 			return err
 		}
 		for i, m := range found {
@@ -149,6 +157,10 @@ func messageTrace(cmd *cobra.Command, load loader, query string) error {
 
 func printMessage(out io.Writer, m admin.MessageView) error {
 	w := table(out)
+	if m.Refused {
+		fmt.Fprintf(w, "Message\t%s\nRefused\t%s\n", m.ID, when(m.At))
+		return printHistory(w, m)
+	}
 	fmt.Fprintf(w, "Message\t%s\nAccepted\t%s from %s\nSender\t%s\n", m.ID, when(m.At), m.Client, m.From)
 	if m.Author != "" {
 		fmt.Fprintf(w, "Author\t%s\n", m.Author)
@@ -172,6 +184,10 @@ func printMessage(out io.Writer, m admin.MessageView) error {
 			fmt.Fprintf(w, "  detail\t%s\n", r.Detail)
 		}
 	}
+	return printHistory(w, m)
+}
+
+func printHistory(w *tabwriter.Writer, m admin.MessageView) error {
 	fmt.Fprintln(w, "\nHistory")
 	for _, e := range m.Events {
 		fmt.Fprintf(w, "  %s\t%s\t%s\n", when(e.At), e.What, eventText(e))

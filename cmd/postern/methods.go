@@ -22,7 +22,10 @@ type (
 		Item   store.RcptKey
 		Reason string
 	}
-	traceRequest struct{ Query string }
+	traceRequest struct {
+		Query string
+		Since time.Time
+	}
 	shareRequest struct {
 		Item  string
 		Until time.Time
@@ -49,7 +52,10 @@ type (
 		Address string
 		Status  store.Status
 	}
-	keyRequest   struct{ Key store.KeyID }
+	keyRequest struct {
+		Key store.KeyID
+		Now bool // do not wait after a rotation
+	}
 	adminRequest struct {
 		Address string
 		Role    admin.Role
@@ -74,7 +80,7 @@ func methods(s *admin.Service) control.Methods {
 			return s.QueueDrop(ctx, admin.Socket, r.Item, r.Reason)
 		}),
 		"message.trace": control.Handle(func(ctx context.Context, r traceRequest) ([]admin.MessageView, error) {
-			return s.MessageTrace(ctx, admin.Socket, r.Query)
+			return s.MessageTrace(ctx, admin.Socket, admin.TraceQuery{What: r.Query, Since: r.Since})
 		}),
 		"message.renotify": control.Handle(func(ctx context.Context, r shareRequest) (string, error) {
 			return s.MessageRenotify(ctx, admin.Socket, r.Item)
@@ -116,7 +122,7 @@ func methods(s *admin.Service) control.Methods {
 			return s.KeyRotate(ctx, admin.Socket)
 		}),
 		"key.retire": control.Do(func(ctx context.Context, r keyRequest) error {
-			return s.KeyRetire(ctx, admin.Socket, r.Key)
+			return s.KeyRetire(ctx, admin.Socket, r.Key, r.Now)
 		}),
 		"admin.list": control.Handle(func(ctx context.Context, r adminListRequest) (admin.AdminPage, error) {
 			return s.AdminList(ctx, admin.Socket, r.Cursor)

@@ -116,7 +116,8 @@ func TestRotateWhileRunning(t *testing.T) {
 	if current == old || len(others) != 1 || others[0] != old || rows[old] != "0" || rows[current] == "0" {
 		t.Fatalf("after the rotation %s seals, others %v, rows %v", current, others, rows)
 	}
-	if v.must("key", "retire", old); strings.Contains(string(readFile(t, v.keyPath())), old) {
+	v.refused(exitFailure, []string{"key", "retire", old}, "rotated a moment ago", "--now")
+	if v.must("key", "retire", "--now", old); strings.Contains(string(readFile(t, v.keyPath())), old) {
 		t.Error("a retired key is still in the file")
 	}
 	v.wantAll()
@@ -180,7 +181,7 @@ func TestK16RotationKilled(t *testing.T) {
 		if rows[id] != "0" {
 			t.Errorf("%s rows name key %s", rows[id], id)
 		}
-		v.must("key", "retire", id)
+		v.must("key", "retire", "--now", id)
 	}
 	v.start()
 	v.wantAll()

@@ -43,8 +43,9 @@ type Runner interface {
 	Flush(domain string)
 	// Down is until when the next hop of a domain is left alone because it does not answer; zero: it is not.
 	Down(domain string) time.Time
-	// Drop ends a waiting item as failed, with a report to its sender where one is due.
-	Drop(ctx context.Context, key store.RcptKey, reason string) error
+	// Drop ends a waiting item as failed, with a report to its sender where one is due, and writes who did it in the same
+	// transaction.
+	Drop(ctx context.Context, key store.RcptKey, reason string, by store.Event) error
 }
 
 // Explainer says what policy would do; the caller joins it to package intake.

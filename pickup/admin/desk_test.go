@@ -115,7 +115,10 @@ func (d *desk) Flush(domain string) { d.note("flush %s", domain) }
 
 func (d *desk) Down(string) time.Time { return d.down }
 
-func (d *desk) Drop(_ context.Context, k store.RcptKey, reason string) error {
+func (d *desk) Drop(ctx context.Context, k store.RcptKey, reason string, by store.Event) error {
+	if d.fail == nil && d.bed.Store.Update(ctx, func(tx store.Tx) error { return tx.Audit().Add(by) }) != nil {
+		d.bed.T.Errorf("event %+v", by)
+	}
 	return d.note("drop %d: %s", k.N, reason)
 }
 
@@ -185,7 +188,7 @@ func TestLongListsArePaged(t *testing.T) {
 	if len(users) != 250 || !slices.IsSorted(users) {
 		t.Errorf("%d users, sorted %t", len(users), slices.IsSorted(users))
 	}
-	found, err := d.MessageTrace(t.Context(), admin.Socket, alice.String())
+	found, err := d.MessageTrace(t.Context(), admin.Socket, admin.TraceQuery{What: alice.String()})
 	must(t, err)
 	if len(found) != 1 || len(found[0].Recipients) != 450 {
 		t.Errorf("%d messages of %d recipients", len(found), len(found[0].Recipients))
@@ -224,7 +227,7 @@ func TestTraceFindsMessages(t *testing.T) {
 		{"alice@example.org", ids(append(all[11:30:30], last))},
 		{"carol@mail.example", ids([]store.Message{last})},
 	} {
-		found, err := d.MessageTrace(t.Context(), admin.Socket, tt.query)
+		found, err := d.MessageTrace(t.Context(), admin.Socket, admin.TraceQuery{What: tt.query})
 		var got []string
 		for _, v := range found {
 			got = append(got, v.ID)
@@ -234,9 +237,40 @@ func TestTraceFindsMessages(t *testing.T) {
 		}
 	}
 	for _, unknown := range []string{"", "x", "nobody@mail.example", "<none@example.org>", store.NewMessageID(start).String()} {
-		if _, err := d.MessageTrace(t.Context(), admin.Socket, unknown); !errors.Is(err, store.ErrNotFound) {
+		if _, err := d.MessageTrace(t.Context(), admin.Socket, admin.TraceQuery{What: unknown}); !errors.Is(err, store.ErrNotFound) {
 			t.Errorf("%q: %v", unknown, err)
 		}
+	}
+}
+
+// TestTraceByReferenceAndSince: a refusal is found by what its reply quoted, and old mail can be left out.
+func TestTraceByReferenceAndSince(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	first, second := d.mail(1, bob), d.mail(1, bob)
+	refused := store.NewMessageID(start.Add(time.Hour))
+	d.bed.Update(func(tx store.Tx) error {
+		return tx.Audit().Add(store.Event{ID: store.NewEventID(refused.Time()), What: store.EventRefused, Message: refused, Actor: "system",
+			Facts: map[string]string{"conn": "3emn2pd02w", "code": "550"}})
+	})
+	for _, what := range []string{"3emn2pd02w-1", " (ref 3EMN2PD02W-1) ", refused.String()} {
+		found, err := d.MessageTrace(t.Context(), admin.Socket, admin.TraceQuery{What: what})
+		if err != nil || len(found) != 1 || !found[0].Refused || len(found[0].Events) != 1 || found[0].Events[0].Facts["code"] != "550" {
+			t.Errorf("%q finds %+v, %v", what, found, err)
+		}
+	}
+	for _, what := range []string{"3emn2pd02x-1", "3emn2pd02w", "-1", "x-"} {
+		if found, err := d.MessageTrace(t.Context(), admin.Socket, admin.TraceQuery{What: what}); !errors.Is(err, store.ErrNotFound) {
+			t.Errorf("%q finds %+v, %v", what, found, err)
+		}
+	}
+	for since, n := range map[time.Time]int{{}: 2, first.At: 2, second.At: 1} {
+		if found, err := d.MessageTrace(t.Context(), admin.Socket, admin.TraceQuery{What: bob.String(), Since: since}); err != nil || len(found) != n {
+			t.Errorf("since %s: %d, %v", since, len(found), err)
+		}
+	}
+	if _, err := d.MessageTrace(t.Context(), admin.Socket, admin.TraceQuery{What: first.ID.String(), Since: second.At}); !errors.Is(err, store.ErrNotFound) {
+		t.Errorf("an older message: %v", err)
 	}
 }
 
@@ -244,7 +278,7 @@ func TestTraceTellsTheStory(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)
 	m := d.mail(2, bob)
-	found, err := d.MessageTrace(t.Context(), admin.Socket, m.ID.String())
+	found, err := d.MessageTrace(t.Context(), admin.Socket, admin.TraceQuery{What: m.ID.String()})
 	must(t, err)
 	v := found[0]
 	if v.From != "alice@example.org" || v.Author != "alice@example.org" || v.Client != "192.0.2.1" || v.ReplyTo != "" {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"postern/store"
 	"postern/store/seal"
@@ -90,9 +91,13 @@ func (s *Service) addKey(ctx context.Context) error {
 	return nil
 }
 
+// retireAfter is how long a key is kept after a rotation: what was being sealed or read at that moment may name the old
+// one for as long as a request lasts.
+const retireAfter = 15 * time.Minute
+
 // KeyRetire destroys a key that no row names. From then on older copies of the store open nothing that was sealed
-// under it.
-func (s *Service) KeyRetire(ctx context.Context, a Actor, id store.KeyID) error {
+// under it. Within a quarter of an hour after a rotation it refuses, unless it is told not to wait.
+func (s *Service) KeyRetire(ctx context.Context, a Actor, id store.KeyID, atOnce bool) error {
 	if err := a.allow("KeyRetire"); err != nil {
 		return err
 	}
@@ -109,6 +114,9 @@ func (s *Service) KeyRetire(ctx context.Context, a Actor, id store.KeyID) error 
 	if n := count[id]; n > 0 {
 		return fmt.Errorf("%d rows name key %s; rotate first, which seals them anew", n, id)
 	}
+	if err := s.rotatedLongAgo(ctx); err != nil && !atOnce {
+		return err
+	}
 	event := store.Event{ID: store.NewEventID(s.Now()), What: store.EventKeyRetired, Actor: a.Name, Facts: map[string]string{"key": string(id)}}
 	err = s.Store.Update(ctx, func(tx store.Tx) error {
 		if err := tx.Settings().Delete(CheckPrefix + string(id)); err != nil {
@@ -120,6 +128,23 @@ func (s *Service) KeyRetire(ctx context.Context, a Actor, id store.KeyID) error 
 		return err
 	}
 	return s.Keys.Remove(id)
+}
+
+// rotatedLongAgo refuses while a rotation is fresh.
+func (s *Service) rotatedLongAgo(ctx context.Context) error {
+	var last []store.Event
+	err := s.Store.View(ctx, func(tx store.Tx) (err error) {
+		last, _, err = tx.Audit().List(store.EventFilter{What: store.EventKeyRotated}, "", 1)
+		return err
+	})
+	if err != nil || len(last) == 0 {
+		return err
+	}
+	if left := retireAfter - s.Now().Sub(last[0].At()); left > 0 {
+		return inputf("the key was rotated a moment ago, and what was under way then may still need the old one: try again in %s, or say that it must be now (--now)",
+			left.Round(time.Second))
+	}
+	return nil
 }
 
 // countKeys says how many sealed values name each server key.

@@ -129,7 +129,7 @@ func TestK3RotationLeavesNothingUnderTheOldKey(t *testing.T) {
 			t.Parallel()
 			v := newVault(t, first)
 			old := v.Keys.Current()
-			if err := v.KeyRetire(t.Context(), admin.Socket, old); err == nil {
+			if err := v.KeyRetire(t.Context(), admin.Socket, old, true); err == nil {
 				t.Error("the key that seals was retired")
 			}
 			row, err := v.KeyRotate(t.Context(), admin.Socket)
@@ -143,7 +143,10 @@ func TestK3RotationLeavesNothingUnderTheOldKey(t *testing.T) {
 			if row.Rows != len(all) {
 				t.Errorf("%d values counted, want %d", row.Rows, len(all))
 			}
-			must(t, v.KeyRetire(t.Context(), admin.Socket, old))
+			if err := v.KeyRetire(t.Context(), admin.Socket, old, false); err == nil || !strings.Contains(err.Error(), "--now") {
+				t.Errorf("right after the rotation: %v", err)
+			}
+			must(t, v.KeyRetire(t.Context(), admin.Socket, old, true))
 			v.reopen()
 		})
 	}
@@ -188,10 +191,27 @@ func TestK3KeyInUseIsNotRetired(t *testing.T) {
 	id, err := v.Keys.Add()
 	must(t, err)
 	must(t, v.Keys.Promote(id))
-	if err := v.KeyRetire(t.Context(), admin.Socket, old); err == nil || !strings.Contains(err.Error(), "rows name key") {
+	if err := v.KeyRetire(t.Context(), admin.Socket, old, true); err == nil || !strings.Contains(err.Error(), "rows name key") {
 		t.Errorf("retired: %v", err)
 	}
-	if err := v.KeyRetire(t.Context(), admin.Actor{Role: admin.RoleHelpDesk}, old); !errors.Is(err, admin.ErrForbidden) {
+	if err := v.KeyRetire(t.Context(), admin.Actor{Role: admin.RoleHelpDesk}, old, false); !errors.Is(err, admin.ErrForbidden) {
 		t.Errorf("by the help desk: %v", err)
 	}
+}
+
+// TestK3RetireWaitsAfterRotation: for a quarter of an hour, by the clock of the service.
+func TestK3RetireWaitsAfterRotation(t *testing.T) {
+	t.Parallel()
+	v := newVault(t, 1)
+	now := time.Now()
+	v.Now = func() time.Time { return now }
+	old := v.Keys.Current()
+	_, err := v.KeyRotate(t.Context(), admin.Socket)
+	must(t, err)
+	now = now.Add(14 * time.Minute)
+	if err := v.KeyRetire(t.Context(), admin.Socket, old, false); err == nil || !strings.Contains(err.Error(), "1m0s") {
+		t.Errorf("after 14 minutes: %v", err)
+	}
+	now = now.Add(time.Minute)
+	must(t, v.KeyRetire(t.Context(), admin.Socket, old, false))
 }

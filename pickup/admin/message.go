@@ -23,6 +23,7 @@ type MessageView struct {
 	Size       int64           `json:"size"`
 	Expires    time.Time       `json:"expires,omitzero"`
 	ReplyTo    string          `json:"reply_to,omitempty"` // id of the message that this one answers
+	Refused    bool            `json:"refused,omitempty"`  // as a whole: nothing of it was kept but the event
 	Recipients []RecipientView `json:"recipients"`
 	Events     []EventView     `json:"events"`
 }
@@ -54,18 +55,29 @@ type EventView struct {
 	Facts map[string]string `json:"facts,omitempty"`
 }
 
-// MessageTrace finds messages by id, Message-ID or address and tells their path in order (MAIL 10.2).
-func (s *Service) MessageTrace(ctx context.Context, a Actor, query string) (found []MessageView, err error) {
+// TraceQuery says whose path is wanted.
+type TraceQuery struct {
+	// What is a message id, an item id, a Message-ID, an address, or the reference of a refusal.
+	What  string    `json:"what"`
+	Since time.Time `json:"since,omitzero"` // what was accepted or refused before is left out
+}
+
+// MessageTrace finds messages and tells their path in order (MAIL 10.2). Of one that was refused as a whole there is
+// nothing but the event.
+func (s *Service) MessageTrace(ctx context.Context, a Actor, q TraceQuery) (found []MessageView, err error) {
 	if err := a.allow("MessageTrace"); err != nil {
 		return nil, err
 	}
 	err = s.Store.View(ctx, func(tx store.Tx) error {
 		found = nil
-		ids, err := s.find(tx, strings.TrimSpace(query))
+		ids, err := s.find(tx, strings.TrimSpace(q.What), q.Since)
 		if err != nil {
 			return err
 		}
 		for _, id := range ids {
+			if id.Time().Before(q.Since.Truncate(time.Millisecond)) {
+				continue
+			}
 			v, err := messageView(tx, id)
 			if err != nil {
 				return err
@@ -75,14 +87,14 @@ func (s *Service) MessageTrace(ctx context.Context, a Actor, query string) (foun
 		return nil
 	})
 	if err == nil && len(found) == 0 {
-		return nil, fmt.Errorf("nothing is known of %q: give a message id, an item id, a Message-ID or an address: %w", query, store.ErrNotFound)
+		return nil, fmt.Errorf("nothing is known of %q: give a message id, an item id, a Message-ID, an address, or the reference of a refusal: %w", q.What, store.ErrNotFound)
 	}
 	return found, err
 }
 
 const maxFound = 20
 
-func (s *Service) find(tx store.Tx, query string) ([]store.MessageID, error) {
+func (s *Service) find(tx store.Tx, query string, since time.Time) ([]store.MessageID, error) {
 	if id, err := store.ParseMessageID(strings.ToLower(query)); err == nil {
 		return s.findID(tx, id)
 	}
@@ -94,9 +106,9 @@ func (s *Service) find(tx store.Tx, query string) ([]store.MessageID, error) {
 	}
 	addr, err := store.ParseAddress(query)
 	if err != nil {
-		return nil, nil
+		return refusedAs(tx, strings.ToLower(query), since)
 	}
-	ids, err := byAddress(tx, addr.Key())
+	ids, err := byAddress(tx, addr.Key(), since)
 	if err != nil || len(ids) > 0 {
 		return ids, err
 	}
@@ -106,14 +118,45 @@ func (s *Service) find(tx store.Tx, query string) ([]store.MessageID, error) {
 func (s *Service) findID(tx store.Tx, id store.MessageID) ([]store.MessageID, error) {
 	_, err := tx.Messages().Get(id)
 	if errors.Is(err, store.ErrNotFound) {
-		return nil, nil
+		events, _, err := tx.Audit().OfMessage(id, "", 1)
+		if err != nil || len(events) == 0 {
+			return nil, err
+		}
+		return []store.MessageID{id}, nil
 	}
 	return []store.MessageID{id}, err
 }
 
+// refusedAs finds the messages that were refused under a reference "CONN-N" of a reply. Connections are named in the
+// events; of one that had several messages refused, all are meant.
+func refusedAs(tx store.Tx, ref string, since time.Time) (ids []store.MessageID, err error) {
+	const maxPages = 100
+	conn, _, ok := strings.Cut(strings.Trim(ref, "() "), "-")
+	conn = strings.TrimPrefix(conn, "ref ")
+	if !ok || conn == "" {
+		return nil, nil
+	}
+	c := store.Cursor("")
+	for range maxPages {
+		events, next, err := tx.Audit().List(store.EventFilter{What: store.EventRefused, From: since}, c, pageSize)
+		if err != nil {
+			return nil, err
+		}
+		for _, e := range events {
+			if e.Facts["conn"] == conn && len(ids) < maxFound {
+				ids = append(ids, e.Message)
+			}
+		}
+		if c = next; c == "" || len(ids) > 0 {
+			break
+		}
+	}
+	return ids, nil
+}
+
 // byAddress finds the newest messages to or from an address.
-func byAddress(tx store.Tx, k store.AddressKey) (ids []store.MessageID, err error) {
-	for _, f := range []store.Filter{{Rcpt: k}, {Sender: k}} {
+func byAddress(tx store.Tx, k store.AddressKey, since time.Time) (ids []store.MessageID, err error) {
+	for _, f := range []store.Filter{{Rcpt: k, From: since}, {Sender: k, From: since}} {
 		found, err := newest(tx, f)
 		if err != nil {
 			return nil, err
@@ -151,6 +194,15 @@ func newest(tx store.Tx, f store.Filter) (ids []store.MessageID, err error) {
 
 func messageView(tx store.Tx, id store.MessageID) (MessageView, error) {
 	m, err := tx.Messages().Get(id)
+	if errors.Is(err, store.ErrNotFound) { // refused as a whole, if anything is known at all
+		v := MessageView{ID: id.String(), At: id.Time(), Refused: true}
+		if err := addEvents(tx, &v, id); err != nil {
+			return v, err
+		}
+		if len(v.Events) > 0 {
+			return v, nil
+		}
+	}
 	if err != nil {
 		return MessageView{}, err
 	}
@@ -257,7 +309,7 @@ func (s *Service) oneMessage(ctx context.Context, query string) (id store.Messag
 		return id, 0, fmt.Errorf("%s is an address: name one message by its id or Message-ID, which a trace of the address shows", query)
 	}
 	err = s.Store.View(ctx, func(tx store.Tx) error {
-		ids, err := s.find(tx, query)
+		ids, err := s.find(tx, query, time.Time{})
 		if err != nil {
 			return err
 		}

@@ -127,11 +127,10 @@ func (s *Service) QueueDrop(ctx context.Context, a Actor, key store.RcptKey, rea
 	if err := a.allow("QueueDrop"); err != nil {
 		return err
 	}
-	if err := s.Runner.Drop(ctx, key, reason); err != nil {
+	if err := s.Runner.Drop(ctx, key, reason, s.event(a, store.EventQueueDrop, key)); err != nil {
 		return queueError(key, err)
 	}
-	event := s.event(a, store.EventQueueDrop, key)
-	return s.Store.Update(ctx, func(tx store.Tx) error { return tx.Audit().Add(event) })
+	return nil
 }
 
 func (s *Service) event(a Actor, what store.What, key store.RcptKey) store.Event {

@@ -194,7 +194,7 @@ func (j *job) recordRefused(ctx context.Context, cause error) {
 	reply := new(store.ReplyError)
 	errors.As(cause, &reply)
 	e := store.Event{ID: store.NewEventID(j.in.Now()), What: store.EventRefused, Message: j.env.ID, Actor: "system",
-		Facts: map[string]string{"code": fmt.Sprint(reply.Code), "rule": j.firstRule(store.ActionReject)}}
+		Facts: map[string]string{"code": fmt.Sprint(reply.Code), "conn": j.env.Client.Conn, "rule": j.firstRule(store.ActionReject)}}
 	j.logDecisions()
 	err := j.in.Store.Update(ctx, func(tx store.Tx) error { return tx.Audit().Add(e) })
 	if err != nil {

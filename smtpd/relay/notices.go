@@ -138,11 +138,11 @@ func (r *Runner) ageItems(ctx context.Context, items []store.QueueItem, said ans
 
 // Drop ends an item that nobody is delivering, with a failed report to its sender; reason is a sentence for people, or
 // empty. store.ErrNotFound; store.ErrConflict when it is being delivered now.
-func (r *Runner) Drop(ctx context.Context, key store.RcptKey, reason string) error {
-	return store.Retry(ctx, func() error { return r.dropOnce(ctx, key, reason) })
+func (r *Runner) Drop(ctx context.Context, key store.RcptKey, reason string, by store.Event) error {
+	return store.Retry(ctx, func() error { return r.dropOnce(ctx, key, reason, by) })
 }
 
-func (r *Runner) dropOnce(ctx context.Context, key store.RcptKey, reason string) error {
+func (r *Runner) dropOnce(ctx context.Context, key store.RcptKey, reason string, by store.Event) error {
 	var item store.QueueItem
 	err := r.cfg.Store.View(ctx, func(tx store.Tx) (err error) {
 		item, err = tx.Queue().Get(key)
@@ -162,7 +162,7 @@ func (r *Runner) dropOnce(ctx context.Context, key store.RcptKey, reason string)
 		reason = r.cfg.Phrases.Dropped
 	}
 	res := result{
-		item: item, p: p, how: Failed, at: r.cfg.Now(), idle: true, reason: oneLine(reason),
+		item: item, p: p, how: Failed, at: r.cfg.Now(), idle: true, reason: oneLine(reason), order: by,
 		answer: answer{stage: stageMail, status: "5.0.0", text: "dropped from the queue", permanent: true},
 	}
 	defer closeAll([]result{res})

@@ -18,6 +18,7 @@ type result struct {
 	wait   time.Duration // between due and claim
 	idle   bool          // nobody holds the item: it ends or is noted without an attempt
 	reason string        // for people; empty: chosen by the status
+	order  store.Event   // who had it done, written beside what became of it; zero: nobody
 }
 
 // via is the way that an attempt took.

@@ -94,10 +94,11 @@ func TestDrop(t *testing.T) {
 		return tx.Queue().Replace(item)
 	})
 	run := e.start(route(inside.listen(t)))
-	if err := run.Drop(t.Context(), rcpt(id, 1), "No longer\r\nwanted."); err != nil {
+	order := store.Event{ID: store.NewEventID(time.Now()), What: store.EventQueueDrop, Message: id, N: 1, Actor: "ann@example.org"}
+	if err := run.Drop(t.Context(), rcpt(id, 1), "No longer\r\nwanted.", order); err != nil {
 		t.Fatal(err)
 	}
-	if err := run.Drop(t.Context(), notice, ""); err != nil {
+	if err := run.Drop(t.Context(), notice, "", store.Event{}); err != nil {
 		t.Fatal(err)
 	}
 	e.await("reports", func() bool { return inside.count() == 2 })
@@ -109,17 +110,33 @@ func TestDrop(t *testing.T) {
 	if r := e.recipient(about); len(r.Grants) != 0 {
 		t.Error("grants survive")
 	}
+	again := order
+	again.ID = store.NewEventID(time.Now())
+	dropped := func() (n int) {
+		e.update(func(tx store.Tx) error {
+			events, _, err := tx.Audit().List(store.EventFilter{Actor: order.Actor}, "", 9)
+			n = len(events)
+			return err
+		})
+		return n
+	}
+	if n := dropped(); n != 1 {
+		t.Errorf("%d events name the administrator", n)
+	}
 	bodies := inside.got()[0].body + inside.got()[1].body
 	contains(t, bodies, "No longer", "wanted.", "An administrator ended the delivery.", "Status: 5.0.0")
-	if err := run.Drop(t.Context(), rcpt(id, 1), ""); !errors.Is(err, store.ErrNotFound) {
+	if err := run.Drop(t.Context(), rcpt(id, 1), "", again); !errors.Is(err, store.ErrNotFound) {
 		t.Errorf("second drop: %v", err)
 	}
 	e.update(func(tx store.Tx) error {
 		_, err := tx.Queue().Claim(store.Claim{Domain: "ext.example", Owner: store.Owner{1}, Now: time.Now().Add(2 * time.Hour), Lease: time.Hour, Max: 9})
 		return err
 	})
-	if err := run.Drop(t.Context(), rcpt(id, 2), ""); !errors.Is(err, store.ErrConflict) {
+	if err := run.Drop(t.Context(), rcpt(id, 2), "", again); !errors.Is(err, store.ErrConflict) {
 		t.Errorf("drop of a claimed item: %v", err)
+	}
+	if n := dropped(); n != 1 {
+		t.Errorf("%d events after drops that failed", n)
 	}
 }
 

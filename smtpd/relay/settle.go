@@ -232,10 +232,15 @@ func (c *change) write(tx store.Tx) error {
 	if err := c.writeRecipient(tx); err != nil {
 		return err
 	}
-	if c.event.ID.IsZero() {
-		return nil
+	for _, e := range []store.Event{c.event, c.order} {
+		if e.ID.IsZero() {
+			continue
+		}
+		if err := tx.Audit().Add(e); err != nil {
+			return err
+		}
 	}
-	return tx.Audit().Add(c.event)
+	return nil
 }
 
 // writeItem ends the item or gives it back; errLost when it is not ours to move.

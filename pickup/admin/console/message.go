@@ -173,7 +173,7 @@ func (c *Console) messages(w http.ResponseWriter, r *http.Request, who admin.Sig
 
 // findMessage looks for a message by its id, a recipient's item, or its Message-ID. One alone is shown at once.
 func (c *Console) findMessage(w http.ResponseWriter, r *http.Request, who admin.Signed, p messagesPage) error {
-	found, err := c.Admin.MessageTrace(r.Context(), who.Actor, p.ID)
+	found, err := c.Admin.MessageTrace(r.Context(), who.Actor, admin.TraceQuery{What: p.ID})
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"crypto/sha1"
 	"encoding/base32"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -68,9 +69,9 @@ func (r *runner) Flush(domain string) { r.flushed = append(r.flushed, domain) }
 
 func (*runner) Down(string) time.Time { return time.Time{} }
 
-func (r *runner) Drop(ctx context.Context, k store.RcptKey, reason string) error {
+func (r *runner) Drop(ctx context.Context, k store.RcptKey, reason string, by store.Event) error {
 	r.dropped = append(r.dropped, k.String()+" "+reason)
-	return r.bed.Store.Update(ctx, func(tx store.Tx) error { return tx.Queue().Remove(k) })
+	return r.bed.Store.Update(ctx, func(tx store.Tx) error { return errors.Join(tx.Queue().Remove(k), tx.Audit().Add(by)) })
 }
 
 // Explain implements admin.Explainer: the first recipient is sealed, one at example.org relayed, others refused.
