@@ -114,13 +114,34 @@ func (s *Site) set(w http.ResponseWriter, r *http.Request, who account.Signed) e
 		if id.UnmarshalText([]byte(f["session"])) != nil {
 			return errInvalid
 		}
-		err = s.Accounts.EndSession(r.Context(), who, id)
+		err = s.ending(r, who, func() error { return s.Accounts.EndSession(r.Context(), who, id) })
 	case "others":
-		err = s.Accounts.EndOthers(r.Context(), who)
+		err = s.ending(r, who, func() error { return s.Accounts.EndOthers(r.Context(), who) })
 	default:
 		return errInvalid
 	}
 	return s.isSet(w, r, f["do"], err)
+}
+
+// ending does what may end sessions of a person, and forgets what was opened in those that it ended.
+func (s *Site) ending(r *http.Request, who account.Signed, f func() error) error {
+	before, err := s.Accounts.Sessions(r.Context(), who)
+	if err != nil {
+		return err
+	}
+	if err := f(); err != nil {
+		return err
+	}
+	after, err := s.Accounts.Sessions(r.Context(), who)
+	if err != nil {
+		return err
+	}
+	for _, ses := range before {
+		if !slices.ContainsFunc(after, func(x store.Session) bool { return x.ID == ses.ID }) {
+			s.Messages.Forget(ses.ID)
+		}
+	}
+	return nil
 }
 
 // isSet leads back to the settings page, which says what was done. A session that ended meanwhile leads to the sign-in

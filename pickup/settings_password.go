@@ -42,8 +42,12 @@ func (s *Site) changePassword(w http.ResponseWriter, r *http.Request, who accoun
 		p.Wrong = true
 		return s.show(w, r, http.StatusUnprocessableEntity, "settings-password", p)
 	}
-	now, err := s.Accounts.ChangePassword(r.Context(), who, account.Change{Current: f["old"], Password: f["password"],
-		Reminder: f["reminder"], Client: s.client(r)})
+	var now account.Signed
+	err = s.ending(r, who, func() error {
+		now, err = s.Accounts.ChangePassword(r.Context(), who, account.Change{Current: f["old"], Password: f["password"],
+			Reminder: f["reminder"], Client: s.client(r)})
+		return err
+	})
 	switch {
 	case errors.Is(err, account.ErrPassword):
 		p.Wrong, p.Miss = true, true
@@ -52,7 +56,6 @@ func (s *Site) changePassword(w http.ResponseWriter, r *http.Request, who accoun
 		p.Wrong = true
 		return s.show(w, r, http.StatusUnprocessableEntity, "settings-password", p)
 	case err == nil:
-		s.Messages.Forget(who.Session.ID)
 		s.setCookies(w, now)
 	}
 	return s.isSet(w, r, "password", err)

@@ -22,7 +22,7 @@ import (
 )
 
 // TestI3Blindness copies the whole data folder of a gateway again and again (KEYS K16): while notifications wait, after
-// they left, after registration, reply and a second use of a link, after the queue keys of the hour were destroyed,
+// they left, after registration, reply, an alias and a second use of a link, after the queue keys of the hour were destroyed,
 // after the server key was changed and the old one destroyed. Whoever has all copies and all server keys opens no
 // message, no account, no session and no link. Each thing that must open does open with the one secret that opens it,
 // by the same program: that proves the search.
@@ -114,8 +114,11 @@ func (b *blindRun) afterReading() string {
 	path, _, _ := strings.Cut(strings.TrimPrefix(message.url, b.bob.site), "?")
 	b.bob.wantStatus(http.StatusOK, b.bob.postFiles(path+"/reply", [][2]string{{"text", b.text["reply"]}}))
 	b.tr.await("alice@example.org", b.text["reply"])
+	b.bob.alias(b.tr, "robert@ext.example")
+	b.send("aliased", "robert@ext.example", "[secure]", 1)
+	b.tr.notes("robert@ext.example", 1)
 	b.bob.post("/sign-out")
-	b.bob.wantStatus(http.StatusOK, b.bob.signIn("bob@ext.example", goodPassword)).want(b.t, b.text["confirmed"])
+	b.bob.wantStatus(http.StatusOK, b.bob.signIn("bob@ext.example", goodPassword)).want(b.t, b.text["confirmed"], b.text["aliased"])
 	b.tr.waitForEmptyQueue(b.t)
 	site, err := url.Parse(b.bob.site)
 	if err != nil {
@@ -258,8 +261,8 @@ func (b *blindRun) checkSecrets(a *attack) {
 		b.t.Fatal(err)
 	}
 	b.wantOpen("one link", a.with(func(a *attack) { a.guessAll(link[:], false) }), b.first, "reply")
-	b.wantOpen("the password", a.with(func(a *attack) { a.tryPassword(b.t, goodPassword) }), "small", "large", "confirmed", "reply")
-	b.wantOpen("a cookie", a.with(func(a *attack) { a.guessAll(cookie[:], false) }), "small", "large", "confirmed", "reply")
+	b.wantOpen("the password", a.with(func(a *attack) { a.tryPassword(b.t, goodPassword) }), "small", "large", "confirmed", "reply", "aliased")
+	b.wantOpen("a cookie", a.with(func(a *attack) { a.guessAll(cookie[:], false) }), "small", "large", "confirmed", "reply", "aliased")
 	b.wantOpen("a wrong password", a.with(func(a *attack) { a.tryPassword(b.t, "animals") }))
 }
 

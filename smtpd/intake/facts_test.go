@@ -26,6 +26,9 @@ func TestK8AccountGrants(t *testing.T) {
 		{"not registered any more", func(a *store.Account) { a.Registered = false }, false, false},
 		{"muted", func(a *store.Account) { a.Muted = true }, true, false},
 		{"without usable key", func(a *store.Account) { a.Keys[0].State = store.KeyLocked }, true, false},
+		{"provisional, by an alias", func(a *store.Account) {
+			a.Aliases, a.Address, a.Standing = []store.Address{a.Address}, addr(carol), store.Provisional
+		}, true, true},
 		{"by an alias", func(a *store.Account) { a.Aliases, a.Address = []store.Address{a.Address}, addr(carol) }, true, true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
