@@ -209,6 +209,7 @@ func TestPageSaysWhatOnlyMailProgramsShow(t *testing.T) {
 		say, hush string
 	}{
 		"opaque signature": {opaque(), signed, encrypted},
+		"nor an empty box": {opaque(), signed, "This message has no text"},
 		"PGP":              {letter{raw: []byte(pgp)}, encrypted, signed},
 	} {
 		page := v.get(w.opened(v, joan, tt.l)).body
