@@ -65,6 +65,7 @@ const (
 	EventAdminFail    What = "admin.sign-in-failed"
 	EventAdminOut     What = "admin.signed-out"
 	EventAdminPass    What = "admin.password-changed"
+	EventSetting      What = "setting.changed"
 	EventConfigStart  What = "server.started"
 )
 

@@ -19,7 +19,8 @@ type (
 		List  []byte
 		Class store.Class
 	}
-	fillRequest struct{ Group, Draft string }
+	fillRequest    struct{ Group, Draft string }
+	inviterRequest struct{ Address string }
 )
 
 // groupMethods names what the socket answers about groups.
@@ -42,6 +43,12 @@ func groupMethods(s *admin.Service) control.Methods {
 		}),
 		"group.work": control.Handle(func(ctx context.Context, _ struct{}) (int, error) {
 			return s.Work(ctx)
+		}),
+		"inviter.show": control.Handle(func(ctx context.Context, _ struct{}) (string, error) {
+			return s.InviterShow(ctx, admin.Socket)
+		}),
+		"inviter.set": control.Do(func(ctx context.Context, r inviterRequest) error {
+			return s.InviterSet(ctx, admin.Socket, r.Address)
 		}),
 		"invite.preview": control.Handle(func(ctx context.Context, r previewRequest) (admin.Preview, error) {
 			return s.InvitePreview(ctx, admin.Socket, bytes.NewReader(r.List), r.Class)

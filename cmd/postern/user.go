@@ -19,7 +19,7 @@ func userCommand(c console) *cobra.Command {
 		Use: "show ADDRESS", Short: "Tell of one user", Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error { return userShow(cmd, load, args[0]) },
 	}
-	cmd.AddCommand(userListCommand(load), show, userInviteCommand(load), userChangeCommand(load),
+	cmd.AddCommand(userListCommand(load), show, userInviteCommand(load), inviterCommand(load), userChangeCommand(load),
 		userSwitch(load, "disable", "End a user's sessions and refuse secure mail to and log-on by that user", store.StatusDisabled),
 		userSwitch(load, "enable", "Give a disabled user access again, with all messages", store.StatusActive))
 	return cmd
@@ -60,6 +60,30 @@ func userInviteCommand(load loader) *cobra.Command {
 		})
 	}
 	return invite
+}
+
+func inviterCommand(load loader) *cobra.Command {
+	inviter := &cobra.Command{
+		Use: "invite-from [ADDRESS]", Short: "See or choose the member in whose name invitations go out", Args: cobra.MaximumNArgs(1),
+	}
+	nobody := inviter.Flags().Bool("organization", false, "in the organisation's name again")
+	inviter.RunE = func(cmd *cobra.Command, args []string) error {
+		if *nobody || len(args) == 1 {
+			return load.do(cmd, "inviter.set", inviterRequest{strings.Join(args, "")}, "Invitations go out in that name from now on.")
+		}
+		return load.call(cmd.Context(), func(c control.Caller) error {
+			var address string
+			if err := c.Call(cmd.Context(), "inviter.show", struct{}{}, &address); err != nil {
+				return err
+			}
+			if address == "" {
+				address = "the organisation"
+			}
+			_, err := fmt.Fprintln(cmd.OutOrStdout(), address)
+			return err
+		})
+	}
+	return inviter
 }
 
 func userChangeCommand(load loader) *cobra.Command {

@@ -253,7 +253,7 @@ func (g *gateway) buildServices(context.Context) error {
 	g.admin = admin.New(admin.Config{
 		Store: g.db, Keys: g.keys, Threads: g.macs.threads, Messages: g.messages, Users: g.accounts, Runner: delivering{g.runner, g.hops},
 		Explain: explainer{g.intake}, LogOns: g.accounts, Recorder: g.recorder, ConsoleURL: g.cfg.Admin.URL,
-		Internal: g.cfg.Internal, Zone: g.zone(),
+		Internal: g.cfg.Internal, Signs: g.dkim.Covers, Zone: g.zone(),
 		Organization: g.cfg.Organization.Name, Settings: g.cfg.YAML(), Alarms: g.alarms, Log: g.log, Now: time.Now,
 	})
 	g.sweeper = &sweep.Sweeper{Store: g.db, Ring: g.ring, Unsettled: g.runner.Unsettled, Now: time.Now, Log: g.log}

@@ -83,6 +83,7 @@ type Config struct {
 	Recorder account.Recorder
 
 	Internal func(domain string) bool // is it the organisation's
+	Signs    func(domain string) bool // is there a DKIM key of it; nil: there are none
 	Zone     *time.Location           // in which days are counted; nil: UTC
 
 	ConsoleURL   string // admin.url, without slash at its end; set-up links are built from it

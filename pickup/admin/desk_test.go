@@ -91,6 +91,9 @@ func (d *desk) Extend(_ context.Context, by message.Actor, k store.RcptKey, unti
 
 func (d *desk) Invite(_ context.Context, in account.Invitation, list []account.Invitee) ([]account.Outcome, error) {
 	outcomes := make([]account.Outcome, len(list))
+	if in.From != nil {
+		d.note("from %s", in.From)
+	}
 	for i, x := range list {
 		if outcomes[i] = d.outcome; outcomes[i] == "" {
 			outcomes[i] = account.Invited

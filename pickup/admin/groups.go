@@ -213,8 +213,12 @@ func (s *Service) Work(ctx context.Context) (int, error) {
 	for i, p := range people {
 		list[i] = account.Invitee{Address: p.Address, Name: p.Name, Class: p.Class}
 	}
+	from, err := s.inviter(ctx)
+	if err != nil {
+		return 0, err
+	}
 	at := s.now()
-	in := account.Invitation{By: g.EnabledBy, Group: g.Name, Note: func(tx store.Tx, outcomes []account.Outcome) error {
+	in := account.Invitation{By: g.EnabledBy, From: from, Group: g.Name, Note: func(tx store.Tx, outcomes []account.Outcome) error {
 		for i, p := range people {
 			p.Outcome, p.Done = string(outcomes[i]), at
 			if err := tx.Groups().Put(p); err != nil {

@@ -232,3 +232,58 @@ func TestB02GroupsHaveNamesAndDraftsAnEnd(t *testing.T) {
 		t.Errorf("the form sent twice: %v", err)
 	}
 }
+
+// TestB10InvitationSender: only the address of a registered member is accepted, of a domain whose mail is signed; a
+// member who is disabled later no longer stands on invitations.
+func TestB10InvitationSender(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	d.Signs = func(domain string) bool { return domain == "example.org" }
+	add := func(addr string, change func(*store.Account)) {
+		d.users(store.StatusActive, addr)
+		local, _, _ := strings.Cut(addr, "@")
+		d.bed.ChangeAccount(d.id1(local), func(a *store.Account) { a.Registered, a.Member = true, true; change(a) })
+	}
+	add("maria@example.org", func(a *store.Account) { a.Name = "Maria Lindqvist" })
+	add("guest@example.org", func(a *store.Account) { a.Member = false })
+	add("fresh@example.org", func(a *store.Account) { a.Registered, a.Status = false, store.StatusInvited })
+	add("off@example.org", func(a *store.Account) { a.Status = store.StatusDisabled })
+	add("other@unsigned.example", func(*store.Account) {})
+	for address, why := range map[string]string{
+		"guest@example.org": "guest", "fresh@example.org": "signed up", "off@example.org": "disabled", "other@unsigned.example": "dkim key of unsigned.example",
+		"nobody@example.org": "no user has the address", "nobody": "nobody",
+	} {
+		if err := d.InviterSet(t.Context(), admin.Socket, address); err == nil || !strings.Contains(err.Error(), why) {
+			t.Errorf("%s: %v", address, err)
+		}
+	}
+	invite := func() string {
+		d.calls = nil
+		_, err := d.UserInvite(t.Context(), admin.Socket, admin.InviteForm{Address: "new@example.org", Class: store.ClassMember})
+		must(t, err)
+		return d.calls[0]
+	}
+	if got := invite(); strings.HasPrefix(got, "from") {
+		t.Errorf("before: %s", got)
+	}
+	must(t, d.InviterSet(t.Context(), admin.Socket, " Maria@example.org"))
+	if address, err := d.InviterShow(t.Context(), admin.Socket); err != nil || address != "maria@example.org" {
+		t.Errorf("set to %q, %v", address, err)
+	}
+	if got := invite(); !strings.Contains(got, "Maria Lindqvist") || !strings.Contains(got, "maria@example.org") {
+		t.Errorf("in her name: %s", got)
+	}
+	d.bed.ChangeAccount(d.id1("maria"), func(a *store.Account) { a.Status = store.StatusDisabled })
+	if got := invite(); strings.HasPrefix(got, "from") {
+		t.Errorf("in the name of a disabled member: %s", got)
+	}
+	must(t, d.InviterSet(t.Context(), admin.Socket, ""))
+	if address, err := d.InviterShow(t.Context(), admin.Socket); err != nil || address != "" {
+		t.Errorf("reset to %q, %v", address, err)
+	}
+	d.Signs = nil
+	d.bed.ChangeAccount(d.id1("maria"), func(a *store.Account) { a.Status = store.StatusActive })
+	if err := d.InviterSet(t.Context(), admin.Socket, "maria@example.org"); err == nil {
+		t.Error("without any key")
+	}
+}

@@ -71,6 +71,8 @@ var rights = map[Method][]Role{
 	"GroupFill":       {RoleAdmin},
 	"GroupEnable":     {RoleAdmin},
 	"InvitePreview":   {RoleAdmin},
+	"InviterShow":     Roles(),
+	"InviterSet":      {RoleAdmin},
 
 	"KeyList":   {RoleAdmin, RoleAuditor},
 	"KeyRotate": {RoleAdmin},

@@ -256,7 +256,11 @@ func (s *Service) UserInvite(ctx context.Context, a Actor, f InviteForm) (accoun
 	if err := s.checkClass(addr, f.Class); err != nil {
 		return "", err
 	}
-	out, err := s.Users.Invite(ctx, account.Invitation{By: a.Name}, []account.Invitee{{Address: addr, Name: f.Name, Class: f.Class}})
+	from, err := s.inviter(ctx)
+	if err != nil {
+		return "", err
+	}
+	out, err := s.Users.Invite(ctx, account.Invitation{By: a.Name, From: from}, []account.Invitee{{Address: addr, Name: f.Name, Class: f.Class}})
 	if err != nil {
 		return "", err
 	}
