@@ -251,6 +251,15 @@ func (l *loot) record(bucket string, k, v []byte) {
 			l.keyIDs[key.ID] = true
 			l.boxes = append(l.boxes, box{aid, key.ID, key.Params})
 		}
+	case "tokens": // a change of password that waits to be activated
+		var t struct {
+			Acct string
+			Key  struct{ ID, Params string }
+		}
+		if i := bytes.IndexByte(v, '{'); i >= 0 && json.Unmarshal(v[i:], &t) == nil && t.Key.ID != "" {
+			l.keyIDs[t.Key.ID] = true
+			l.boxes = append(l.boxes, box{t.Acct, t.Key.ID, t.Key.Params})
+		}
 	case "sessions":
 		l.sids[store.EncodeB32(k)] = true
 		if !x.Addr.IsZero() {
