@@ -251,8 +251,9 @@ func (l *loot) record(bucket string, k, v []byte) {
 			l.keyIDs[key.ID] = true
 			l.boxes = append(l.boxes, box{aid, key.ID, key.Params})
 		}
-	case "tokens": // a change of password that waits to be activated
-		var t struct {
+	case "tokens":
+		l.tids[store.EncodeB32(k)] = true
+		var t struct { // that of a change of password that waits to be activated holds a key
 			Acct string
 			Key  struct{ ID, Params string }
 		}
@@ -265,8 +266,6 @@ func (l *loot) record(bucket string, k, v []byte) {
 		if !x.Addr.IsZero() {
 			l.visitors[string(x.Addr.Key())] = true
 		}
-	case "tokens":
-		l.tids[store.EncodeB32(k)] = true
 	case "settings":
 		if name, ok := strings.CutPrefix(string(k), "mac-key/"); ok {
 			l.macNames[name] = true
