@@ -263,7 +263,7 @@ func (s *changedStore) Update(ctx context.Context, f func(store.Tx) error) error
 	return s.Store.Update(ctx, f)
 }
 
-func TestB6DisabledDuringSignIn(t *testing.T) {
+func TestB06DisabledDuringSignIn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		st := &changedStore{}
 		e := newEnv(t, func(c *account.Config) { st.Store, c.Store = c.Store, st })

@@ -11,7 +11,7 @@ import (
 	"postern/store"
 )
 
-func TestB6DisableEndsSessionsB9EnableBringsAccessBack(t *testing.T) {
+func TestB06DisableEndsSessionsB09EnableBringsAccessBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := newEnv(t)
 		ctx := t.Context()
@@ -46,9 +46,9 @@ func TestB6DisableEndsSessionsB9EnableBringsAccessBack(t *testing.T) {
 	})
 }
 
-// TestB9EnablingReturnsToWhatWas: an invited account that was disabled is invited again, not active by accident; one
+// TestB09EnablingReturnsToWhatWas: an invited account that was disabled is invited again, not active by accident; one
 // that was enabled all along stays as it is.
-func TestB9EnablingReturnsToWhatWas(t *testing.T) {
+func TestB09EnablingReturnsToWhatWas(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
 		was        store.Status

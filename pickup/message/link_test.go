@@ -221,7 +221,7 @@ func TestK2UnknownLink(t *testing.T) {
 	})
 }
 
-func TestB6DisabledAccountOpensNothing(t *testing.T) {
+func TestB06DisabledAccountOpensNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := newEnv(t)
 		s := e.deliver(letter{to: []store.Address{bob}})[0]
