@@ -28,7 +28,7 @@ const (
 // BenchmarkFullStore measures pages and start-up with 10,000 messages in one inbox and 100,000 in the store. The store
 // is filled through the intake, with every key wrapped as in production; that takes about a minute.
 func BenchmarkFullStore(b *testing.B) {
-	cfg := demoConfig(demoPorts{smtp: "127.0.0.1:0", site: "127.0.0.1:0"}, b.TempDir(), "127.0.0.1:1")
+	cfg := demoConfig(demoPorts{smtp: "127.0.0.1:0", site: "127.0.0.1:0", console: "127.0.0.1:0"}, b.TempDir(), "127.0.0.1:1")
 	cfg.Pickup.URL = "http://127.0.0.1"
 	g := openBench(b, cfg)
 	reader := newBenchReader(b, g)

@@ -16,13 +16,14 @@ import (
 
 	"postern/cmd/internal/config"
 	"postern/cmd/internal/demo"
+	"postern/pickup/admin"
 )
 
 // demoMails is how many mails the demo keeps in memory.
 const demoMails = 200
 
 // demoPorts are where the demo listens.
-type demoPorts struct{ smtp, site, outbox string }
+type demoPorts struct{ smtp, site, console, outbox string }
 
 func demoCommand(c console) *cobra.Command {
 	var p demoPorts
@@ -31,6 +32,7 @@ func demoCommand(c console) *cobra.Command {
 	}
 	cmd.Flags().StringVar(&p.smtp, "smtp", "127.0.0.1:2525", "where mail is taken")
 	cmd.Flags().StringVar(&p.site, "http", "127.0.0.1:8080", "the recipients' site")
+	cmd.Flags().StringVar(&p.console, "console", "127.0.0.1:8081", "the administrators' console")
 	cmd.Flags().StringVar(&p.outbox, "outbox", "127.0.0.1:8025", "where captured mail is shown")
 	verbose := cmd.Flags().BoolP("verbose", "v", false, "show the log")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
@@ -71,8 +73,8 @@ func runDemo(ctx context.Context, p demoPorts, log *slog.Logger, out io.Writer) 
 	side := newGroup(ctx)
 	side.start("capture", func(ctx context.Context) error { return capture.Serve(ctx, next) })
 	serveHTTP(side, "outbox", &http.Server{Handler: outbox.Handler(), ReadHeaderTimeout: 5 * time.Second}, viewer)
-	err = serve(ctx, cfg, log, func(*gateway) {
-		side.start("sample", func(ctx context.Context) error { return greet(ctx, p, cfg, capture, out) })
+	err = serve(ctx, cfg, log, func(g *gateway) {
+		side.start("sample", func(ctx context.Context) error { return greet(ctx, p, g, capture, out) })
 		go func() {
 			select {
 			case <-side.failed:
@@ -87,7 +89,7 @@ func runDemo(ctx context.Context, p demoPorts, log *slog.Logger, out io.Writer) 
 
 // take checks the addresses, so that what is wrong is said in the words of the flags, and opens the one of the outbox.
 func (p demoPorts) take() (viewer net.Listener, err error) {
-	for _, x := range [][2]string{{"--smtp", p.smtp}, {"--http", p.site}, {"--outbox", p.outbox}} {
+	for _, x := range [][2]string{{"--smtp", p.smtp}, {"--http", p.site}, {"--console", p.console}, {"--outbox", p.outbox}} {
 		host, port, err := net.SplitHostPort(x[1])
 		if err != nil || host == "" || port == "0" {
 			return nil, setupError{fmt.Errorf("%s: %q is not address:port such as 127.0.0.1:8080", x[0], x[1])}
@@ -117,7 +119,8 @@ func demoConfig(p demoPorts, dir, next string) config.Config {
 	cfg.Relay.Ehlo = cfg.Hostname
 	cfg.Notify.From = "securemail@example.org"
 	cfg.Pickup.Listen, cfg.Pickup.URL = p.site, "http://"+p.site
-	cfg.Admin.Listen, cfg.Ops.Listen = "", ""
+	cfg.Admin.Listen, cfg.Admin.URL = p.console, "http://"+p.console
+	cfg.Ops.Listen = ""
 	cfg.Store.MinFree = 1
 	return cfg
 }
@@ -128,17 +131,21 @@ func demoLine(smtp string) string {
 }
 
 // greet sends the sample mail and prints what to do next.
-func greet(ctx context.Context, p demoPorts, cfg config.Config, capture *demo.Capture, out io.Writer) error {
+func greet(ctx context.Context, p demoPorts, g *gateway, capture *demo.Capture, out io.Writer) error {
 	if err := demo.SendSample(ctx, p.smtp); err != nil {
 		return fmt.Errorf("send the sample mail: %w", err)
 	}
 	const patience = 20 * time.Second
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	prefix := cfg.Pickup.URL + "/p/"
+	prefix := g.cfg.Pickup.URL + "/p/"
 	note, err := capture.Await(ctx, func(m demo.Mail) bool { return strings.Contains(string(m.Raw), prefix) })
 	if err != nil {
 		return fmt.Errorf("the sample's notification did not arrive: %w", err)
+	}
+	setUp, err := g.admin.AdminCreate(ctx, admin.Socket, "you@example.org", admin.RoleAdmin)
+	if err != nil {
+		return fmt.Errorf("make an administrator: %w", err)
 	}
 	_, err = fmt.Fprintf(out, `Postern is running on this machine only; nothing is kept when it stops.
 
@@ -147,12 +154,15 @@ A flagged sample mail was sealed, and its recipient was notified. Read it as the
 
 Every mail that the gateway sent:    http://%s
 The recipients' site:                %s
+The administrators' console:         %s
+  the link that sets you up there, with any authenticator app; it works once:
+  %s
 
 Send another; without [secure] it passes through untouched:
   %s
 
 Ctrl-C stops the demo.
-`, linkIn(note.View().Text, prefix), p.outbox, cfg.Pickup.URL, demoLine(p.smtp))
+`, linkIn(note.View().Text, prefix), p.outbox, g.cfg.Pickup.URL, g.cfg.Admin.URL, setUp.Link, demoLine(p.smtp))
 	return err
 }
 

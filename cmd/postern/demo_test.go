@@ -29,14 +29,14 @@ type demoRun struct {
 func startDemo(t testing.TB) *demoRun {
 	t.Helper()
 	d := &demoRun{
-		t: t, ports: demoPorts{smtp: freeAddr(t), site: freeAddr(t), outbox: freeAddr(t)}, temp: t.TempDir(), out: &lockedBuffer{},
+		t: t, ports: demoPorts{smtp: freeAddr(t), site: freeAddr(t), console: freeAddr(t), outbox: freeAddr(t)}, temp: t.TempDir(), out: &lockedBuffer{},
 		exited: make(chan error, 1),
 	}
 	path, err := binary()
 	if err != nil {
 		t.Fatal(err)
 	}
-	d.cmd = exec.Command(path, "demo", "--smtp", d.ports.smtp, "--http", d.ports.site, "--outbox", d.ports.outbox)
+	d.cmd = exec.Command(path, "demo", "--smtp", d.ports.smtp, "--http", d.ports.site, "--console", d.ports.console, "--outbox", d.ports.outbox)
 	d.cmd.Env = append(os.Environ(), "TMPDIR="+d.temp)
 	d.cmd.Stdout, d.cmd.Stderr = d.out, d.out
 	if err := d.cmd.Start(); err != nil {
@@ -95,6 +95,12 @@ func TestDemoNeedsNothing(t *testing.T) {
 	joan.wantStatus(http.StatusOK, joan.postFiles("/m/"+id+"/reply", [][2]string{{"text", "Thank you, Maria."}}))
 	d.wait("the reply is in the outbox", func() bool { return strings.Contains(d.outbox("/").body, "Reply from the site") })
 	d.checkViews(first)
+
+	setUp := regexp.MustCompile(`(?m)^\s+(http://` + regexp.QuoteMeta(d.ports.console) + `/n/[0-9a-z]{37})$`).FindStringSubmatch(d.out.String())
+	if setUp == nil {
+		t.Fatalf("no link to the console:\n%s", d.out)
+	}
+	newPerson(t, "http://"+d.ports.console).get(setUp[1]).want(t, "Set up your access", "you@example.org")
 
 	swaks := testneed.Program(t, "swaks")
 	command := regexp.MustCompile(`(?m)^\s+swaks (.*)$`).FindStringSubmatch(d.out.String())
@@ -180,13 +186,13 @@ func TestDemoWordsWhatIsWrong(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, flag := range []string{"--smtp", "--http", "--outbox"} {
+	for _, flag := range []string{"--smtp", "--http", "--console", "--outbox"} {
 		for addr, want := range map[string]string{
 			busy.Addr().String(): "postern: " + flag + ": " + busy.Addr().String() + " is in use by another program\n",
 			"8080":               `postern: ` + flag + `: "8080" is not address:port such as 127.0.0.1:8080` + "\n",
 		} {
 			args := []string{"demo"}
-			for _, other := range []string{"--smtp", "--http", "--outbox"} {
+			for _, other := range []string{"--smtp", "--http", "--console", "--outbox"} {
 				if other != flag {
 					args = append(args, other, freeAddr(t))
 				}

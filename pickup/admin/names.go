@@ -15,8 +15,12 @@ type (
 	EndedError      = message.EndedError
 )
 
-// ErrDamaged: the characters of a link do not belong together.
-var ErrDamaged = seal.ErrDamaged
+// Errors of other packages that pages explain.
+var (
+	ErrDamaged   = seal.ErrDamaged      // the characters of a link do not belong together
+	ErrMailWaits = message.ErrMailWaits // a mail about a share still waits in the queue
+	ErrNoAuthor  = message.ErrNoAuthor  // a message has no author to name
+)
 
 // Bounds of a password, in characters: the least, the most, and the length from which classes of characters do not count.
 const (

@@ -43,6 +43,14 @@ func (w *world) filled() []shown {
 	tom, user := w.person("tom.ashdown@example.org", "Tom Ashdown"), w.person("joan.hartley@mail.example", "")
 	w.person(strings.Repeat("wide", 14)+"@regional-health-board-of-the-north.example", strings.Repeat("Everhart-Pritchard ", 5))
 	must(w.t, w.admin.UserSwitch(w.t.Context(), admin.Socket, tom, store.StatusDisabled))
+	group, err := w.admin.GroupCreate(w.t.Context(), admin.Socket, "Adult Social Care")
+	must(w.t, err)
+	list, err := w.admin.InvitePreview(w.t.Context(), admin.Socket, strings.NewReader("Lena Hartmann, lena@example.org\nIdris Bello, idris.bello@example.org"), store.ClassMember)
+	must(w.t, err)
+	_, err = w.admin.GroupFill(w.t.Context(), admin.Socket, group.ID, list.Draft)
+	must(w.t, err)
+	empty, err := w.admin.GroupCreate(w.t.Context(), admin.Socket, strings.Repeat("Longname", 12))
+	must(w.t, err)
 	w.alarms = []admin.Alert{{Kind: admin.AlertCertificate, Subject: "gateway.example.org", At: w.Now().Add(12 * 24 * time.Hour)},
 		{Kind: admin.AlertDisk, N: 600 << 20}}
 	id := m.ID.String()
@@ -51,8 +59,10 @@ func (w *world) filled() []shown {
 		{"messages.none", "/messages?q=x"}, {"messages.wrong", "/messages?from=x&to=y&after-day=z&before-day=z"}, {"messages.filter", "/messages?to=joan.hartley%40mail.example&state=opened"},
 		{"users", "/users"}, {"users.search", "/users?q=tom&status=disabled&class=guest"}, {"users.none", "/users?q=zz"}, {"users.seen", "/users?sort=seen"},
 		{"user", "/users/" + user}, {"user.disabled", "/users/" + tom}, {"audit", "/audit?what=account."}, {"audit.all", "/audit"}, {"audit.wrong", "/audit?from=x&user=nobody"},
-		{"audit.none", "/audit?actor=nobody"}, {"message", "/messages/" + id}, {"recall", "/messages/" + id + "/recall"},
-		{"recall.one", "/messages/" + id + "/recall?item=" + id + ".1"}, {"policy", "/policy"}, {"settings", "/settings"}, {"keys", "/settings/keys"},
+		{"audit.none", "/audit?actor=nobody"}, {"groups", "/groups"}, {"group", "/groups/" + group.ID}, {"group.empty", "/groups/" + empty.ID},
+		{"enable", "/groups/" + group.ID + "/enable"}, {"invitations", "/invitations?done=invited"}, {"extend", "/messages/" + id + "/extend"},
+		{"extend.one", "/messages/" + id + "/extend?item=" + id + ".1"}, {"message", "/messages/" + id}, {"recall", "/messages/" + id + "/recall"},
+		{"recall.one", "/messages/" + id + "/recall?item=" + id + ".1"}, {"policy", "/policy"}, {"settings", "/settings"}, {"notifications", "/notifications"}, {"keys", "/settings/keys"},
 		{"password", "/password"}, {"error.missing", "/none"}, {"error.message", "/m/x"}}
 }
 
@@ -115,6 +125,16 @@ func TestEveryConsolePageLooksRightAndAxeFindsNothing(t *testing.T) {
 			look("user.wrong")
 		}
 	}
+	tab.Go(w.server.URL + "/invitations")
+	tab.Fill("#list", "Lena Hartmann, lena@example.org\nIdris Bello, idris.bello@example.org\nAmira Saleh, amira.saleh@example\nSam Osei, sam@mail.example")
+	tab.Press("section:last-of-type .btn")
+	look("preview")
+	tab.Go(w.server.URL + "/invitations")
+	tab.Press("section:last-of-type .btn")
+	look("invitations.wrong")
+	tab.Go(w.server.URL + "/groups")
+	tab.Press("section .btn")
+	look("groups.wrong")
 	tab.Go(w.server.URL + "/")
 	tab.Click(".usermenu summary")
 	look("menu")
@@ -185,12 +205,20 @@ func everyPage(t *testing.T) map[string]string {
 	for _, p := range list {
 		add(p.name, v.get(p.path))
 	}
-	var guest1 string
+	path := map[string]string{}
 	for _, p := range list {
-		if p.name == "user" {
-			guest1 = p.path
-		}
+		path[p.name] = p.path
 	}
+	guest1 := path["user"]
+	group := strings.TrimPrefix(path["group"], "/groups/")
+	add("notifications.wrong", v.post("/notifications", "from", "facilities@example.org"))
+	add("notifications.auditor", w.signedIn(store.Address{Local: "a2", Domain: "example.org"}, admin.RoleAuditor).get("/notifications"))
+	add("groups.wrong", v.post("/groups", "name", "Adult Social Care"))
+	add("invitations.wrong", v.post("/invitations", "address", "x"))
+	add("invitations.list", v.list([][2]string{{"group", group}, {"class", "guest"}}, "", ""))
+	add("preview", v.list([][2]string{{"group", group}, {"class", "member"}, {"list", "Sam <sam@example.org>\nx"}}, "", ""))
+	add("preview.file", v.list([][2]string{{"group", group}, {"class", "guest"}}, "x.csv", strings.Repeat("x\n", 3)))
+	add("extend.wrong", v.post(path["extend"], "until", "x"))
 	add("disable", v.post(guest1, "status", "disabled"))
 	add("user.wrong", v.post(guest1, "class", "member"))
 	add("password.wrong", v.post("/password", "old", "x", "password", password+"!", "password2", password+"!"))

@@ -127,10 +127,16 @@ func failureOf(err error) failure {
 		return failure{http.StatusBadRequest, "invalid", 0}
 	case errors.Is(err, errMessage):
 		return failure{http.StatusForbidden, "message", 0}
+	case sentence(err) != "": // typed, on a page that has no better place to say it
+		return failure{http.StatusUnprocessableEntity, "input", 0}
 	case errors.Is(err, admin.ErrForbidden):
 		return failure{http.StatusForbidden, "role", 0}
 	case errors.Is(err, store.ErrFull):
 		return failure{http.StatusServiceUnavailable, "full", time.Minute}
+	case errors.Is(err, admin.ErrMailWaits):
+		return failure{http.StatusConflict, "waits", 0}
+	case errors.Is(err, admin.ErrNoAuthor):
+		return failure{http.StatusConflict, "author", 0}
 	case errors.Is(err, store.ErrConflict):
 		return failure{http.StatusConflict, "conflict", 0}
 	case errors.Is(err, store.ErrUncertain), errors.Is(err, store.ErrClosed),
@@ -144,7 +150,8 @@ func failureOf(err error) failure {
 type errorPage struct {
 	page
 	Kind  string
-	Wait  int // seconds
+	Wait  int    // seconds
+	Said  string // what was wrong with something that was typed
 	Facts web.Facts
 }
 
@@ -153,7 +160,7 @@ func (c *Console) failWith(w http.ResponseWriter, r *http.Request, err error) {
 	if f.status >= http.StatusInternalServerError && !errors.Is(err, context.Canceled) {
 		c.Log.ErrorContext(r.Context(), "request failed", "event", "http", "listener", "console", "ref", web.Reference(r.Context()), "error", err)
 	}
-	c.showFailure(w, r, f)
+	c.showFailure(w, r, f, sentence(err))
 }
 
 // crowdedWait is what somebody is told to wait who came when too many connections were open.
@@ -171,18 +178,18 @@ func (c *Console) fail(w http.ResponseWriter, r *http.Request, status int) {
 	case "crowded":
 		f.wait = crowdedWait
 	}
-	c.showFailure(w, r, f)
+	c.showFailure(w, r, f, "")
 }
 
 func (c *Console) notFound(w http.ResponseWriter, r *http.Request) { c.fail(w, r, http.StatusNotFound) }
 
 // showFailure writes an error page, or when even that fails a line of text.
-func (c *Console) showFailure(w http.ResponseWriter, r *http.Request, f failure) {
+func (c *Console) showFailure(w http.ResponseWriter, r *http.Request, f failure, said string) {
 	wait := int((f.wait + time.Second - 1) / time.Second)
 	if wait > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(wait))
 	}
-	data := errorPage{page: c.page(r, whoOf(r), ""), Kind: f.kind, Wait: wait, Facts: c.facts(r, "")}
+	data := errorPage{page: c.page(r, whoOf(r), ""), Kind: f.kind, Wait: wait, Said: said, Facts: c.facts(r, "")}
 	if err := c.show(w, r, f.status, "error", data); err != nil {
 		c.Log.ErrorContext(r.Context(), "error page failed", "event", "http", "listener", "console", "ref", web.Reference(r.Context()), "error", err)
 		http.Error(w, http.StatusText(f.status), f.status)

@@ -25,6 +25,12 @@ func (w *world) thing(path string) string {
 	if strings.HasPrefix(path, "/users") {
 		return w.person(fmt.Sprintf("p%d@mail.example", w.n), "")
 	}
+	if strings.HasPrefix(path, "/groups") {
+		w.n++
+		g, err := w.admin.GroupCreate(w.t.Context(), admin.Socket, fmt.Sprintf("Group %d", w.n))
+		must(w.t, err)
+		return g.ID
+	}
 	return w.mail(joan).ID.String()
 }
 

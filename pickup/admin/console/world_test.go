@@ -136,7 +136,7 @@ func (w *world) build(address string, zone *time.Location) {
 	w.messages = message.New(message.Config{Store: w.bed.Store, Keys: w.bed.Keys, Seeds: w.accounts, Outbox: w.bed.Outbox, Mails: mails,
 		Recorder: rec, Internal: func(d string) bool { return d == "example.org" }, Now: w.Now, Log: w.bed.Logger()})
 	w.admin = admin.New(admin.Config{Store: w.bed.Store, Keys: w.bed.Keys, Threads: threads, Messages: w.messages, Users: w.accounts,
-		Runner: &w.runner, Explain: w, LogOns: w.accounts, Recorder: rec, Internal: func(d string) bool { return d == "example.org" }, ConsoleURL: address, Organization: "Example County Council",
+		Runner: &w.runner, Explain: w, LogOns: w.accounts, Recorder: rec, Internal: func(d string) bool { return d == "example.org" }, Signs: func(d string) bool { return d == "example.org" }, ConsoleURL: address, Organization: "Example County Council",
 		Settings: "hostname: \"gateway.example.org\"\n", Zone: zone, Alarms: func() []admin.Alert { return w.alarms },
 		Now: w.Now, Log: w.bed.Logger()})
 }
