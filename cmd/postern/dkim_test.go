@@ -93,3 +93,12 @@ func TestDKIMSignsWhatPosternWrites(t *testing.T) {
 		t.Error("the start warns of a domain that is covered")
 	}
 }
+
+// TestDKIMStartSaysWhatIsUnsigned: whoever starts without a key reads in the log that mail leaves unsigned (MAIL 6.9).
+func TestDKIMStartSaysWhatIsUnsigned(t *testing.T) {
+	t.Parallel()
+	tr := startTrial(t, "")
+	eventually(t, "the log names the domain", func() bool {
+		return strings.Contains(tr.log.String(), "no key in dkim covers example.org, the domain of notify.from")
+	})
+}

@@ -31,10 +31,11 @@ func serveCommand(c console) *cobra.Command {
 			return err
 		}
 		log := newLog(cfg.Log, c.err)
-		for _, note := range cfg.DKIMNotes() {
-			log.Warn(note, "event", "dkim")
-		}
-		return serve(cmd.Context(), cfg, log, nil)
+		return serve(cmd.Context(), cfg, log, func(*gateway) {
+			for _, note := range cfg.DKIMNotes() {
+				log.Warn(note, "event", "dkim")
+			}
+		})
 	}
 	return cmd
 }
