@@ -171,9 +171,9 @@ func (g gallery) forgotten(tab *browser.Tab) {
 	tab.Fill("#again", newPassword)
 	tab.Press("main .btn")
 	g.look("04h-inbox-changed")
-	g.visit("12e-earlier", "/settings/earlier")
+	g.visit("12m-earlier", "/settings/earlier")
 	tab.Press("main .btn")
-	g.look("12f-earlier-error")
+	g.look("12n-earlier-error")
 }
 
 // reset looks at the pages of the other ways back in.
