@@ -323,6 +323,15 @@ func (g gallery) aliases() {
 	g.tab.Press("main .btn")
 	g.look("13b-alias-added")
 	g.visit("13c-alias-used", g.w.aliasLink(family))
+	g.w.account(choir)
+	g.tab.Go(g.w.server.URL + "/settings/address")
+	g.tab.Fill("#alias", choir.String())
+	g.tab.Fill("#old", password)
+	g.tab.Press("main .btn")
+	g.visit("13d-alias-merges", g.w.aliasLink(choir))
+	g.tab.Fill("#password", "wrong")
+	g.tab.Press("main .btn")
+	g.look("13e-alias-merges-error")
 }
 
 // unruly is a message that strains a page: a subject of one endless word, names from right to left, a crowd of readers.

@@ -48,7 +48,7 @@ func TestBoxIsBoundToAccountVersionAndParameters(t *testing.T) {
 		"other public key": {func(v *store.KeyVersion, _ *store.AccountID) { v.Public = NewSeed().Public() }, ErrKeyMismatch},
 		"box cut":          {func(v *store.KeyVersion, _ *store.AccountID) { v.Box = v.Box[:len(v.Box)-1] }, ErrServerLayer},
 		"no box":           {func(v *store.KeyVersion, _ *store.AccountID) { v.Box = nil }, ErrServerLayer},
-		"other salt":       {func(v *store.KeyVersion, _ *store.AccountID) { v.Params = v.Params[:len(v.Params)-2] + "00" }, ErrPassword},
+		"other salt":       {func(v *store.KeyVersion, _ *store.AccountID) { v.Params = otherSalt(v.Params) }, ErrPassword},
 		"no parameters":    {func(v *store.KeyVersion, _ *store.AccountID) { v.Params = "" }, store.ErrCorrupt},
 	} {
 		w, a := v, aid
@@ -57,6 +57,15 @@ func TestBoxIsBoundToAccountVersionAndParameters(t *testing.T) {
 			t.Errorf("%s: %v, want %v", name, err, c.want)
 		}
 	}
+}
+
+// otherSalt changes a digit in the middle of a salt.
+func otherSalt(params string) string {
+	i, digit := len(params)-8, byte('0')
+	if params[i] == digit {
+		digit = '1'
+	}
+	return params[:i] + string(digit) + params[i+1:]
 }
 
 // weakBox makes a box as an older release with cheaper parameters did.
