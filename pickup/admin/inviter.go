@@ -48,7 +48,7 @@ func (s *Service) InviterSet(ctx context.Context, a Actor, address string) error
 		}
 		u, err := findUser(tx, address)
 		if err != nil {
-			return err
+			return input(err)
 		}
 		if why := s.unfitInviter(u); why != "" {
 			return inputf("%s cannot send the invitations: %s", u.Address, why)

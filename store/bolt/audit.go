@@ -117,8 +117,8 @@ func (a audit) List(f store.EventFilter, c store.Cursor, n int) ([]store.Event, 
 	return rows, "", nil
 }
 
-// auditSteps is how many steps of a search through keys a step costs that reads a record.
-const auditSteps = 2
+// auditSteps is how many steps of a search through keys a step costs that reads an event.
+const auditSteps = 5
 
 // newest yields the ids of events before one, newest first, from the index that selects best.
 func (a audit) newest(f store.EventFilter, before []byte) iter.Seq[[]byte] {

@@ -165,6 +165,9 @@ type finder struct {
 	steps   int
 }
 
+// peopleSteps is how many steps of a search through keys a step costs that reads an account.
+const peopleSteps = 20
+
 func (s *finder) cursor() store.Cursor { return cursorAt(s.last) }
 
 // walk goes through an index from a position on; false: the page is full, or took long enough.
@@ -176,7 +179,7 @@ func (s *finder) walk(phase byte, in bucket, prefix []byte, shared int, pos []by
 		}
 	}
 	for k, v := range s.t.up(in, prefix, from) {
-		if s.steps++; len(s.rows) >= s.most || s.steps > s.t.store.steps {
+		if s.steps++; len(s.rows) >= s.most || s.steps > s.t.store.steps/peopleSteps {
 			return false, nil
 		}
 		s.last = append([]byte{phase}, k[shared:]...)
