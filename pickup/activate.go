@@ -16,6 +16,7 @@ type mailedPage struct {
 	account.MailedLink
 	Link     string // the page's own path
 	State    string // asked, declined, used, missed, expired, unknown
+	First    bool   // the first password of an address
 	Left     int    // tries that are left after a wrong password; 0: none was typed
 	Empty    bool   // no password was typed
 	Unticked bool

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"postern/pickup/account"
+	"postern/pickup/message"
 	"postern/pickup/web"
 )
 
@@ -142,6 +143,44 @@ func (s *Site) enoughCodes(w http.ResponseWriter, r *http.Request, l link, until
 	seconds := int(until.Sub(s.Now())/time.Second) + 1
 	w.Header().Set("Retry-After", strconv.Itoa(max(1, seconds)))
 	return s.show(w, r, http.StatusTooManyRequests, "code", p)
+}
+
+// sendFirst mails another temporary password. done: an answer was written.
+func (s *Site) sendFirst(w http.ResponseWriter, r *http.Request, l link) error {
+	err := s.Accounts.SendFirst(r.Context(), account.FirstRequest{Secret: l.secret, Author: l.cover.Author, Language: web.Lang(r.Context()),
+		Client: s.client(r)})
+	limit := new(account.CodeLimitError)
+	if errors.As(err, &limit) {
+		p := s.firstSignIn(r, l)
+		p.Until = limit.Until
+		w.Header().Set("Retry-After", strconv.Itoa(max(1, int(limit.Until.Sub(s.Now())/time.Second)+1)))
+		return s.show(w, r, http.StatusTooManyRequests, "sign-in", p)
+	}
+	if err != nil {
+		return s.noCode(w, r, l, err)
+	}
+	return redirect(w, r, l.path+"?step=sign-in&sent=1")
+}
+
+// firstSignIn is the form on the page of a link that takes a temporary password.
+func (s *Site) firstSignIn(r *http.Request, l link) signInPage {
+	p := s.linkSignIn(r, l)
+	p.First, p.Button = true, s.say(r, "Continue")
+	p.Sent = r.Method == http.MethodGet && r.URL.Query().Get("sent") != ""
+	return p
+}
+
+// intoMessage leads somebody who has chosen the first password of an address into the message whose link the session
+// carried (C13). What cannot be opened any more leads to the inbox, which says so.
+func (s *Site) intoMessage(w http.ResponseWriter, r *http.Request, who account.Signed) error {
+	key, err := s.Messages.OpenLink(r.Context(), who.Links[len(who.Links)-1], who)
+	switch {
+	case errors.Is(err, message.ErrEnded), errors.Is(err, message.ErrUnknownLink), errors.Is(err, message.ErrNotYours):
+		return s.enter(w, r, who, "/", checkMark)
+	case err != nil:
+		return err
+	}
+	return s.enter(w, r, who, "/m/"+key.String(), checkMark)
 }
 
 // visitPage is visit.html: what somebody who reads with a code can open until the session ends.

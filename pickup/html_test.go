@@ -104,6 +104,7 @@ func everyPage(t *testing.T, change ...func(*pickup.Config)) map[string]string {
 	pagesOfEnds(w, add)
 	pagesOfRecovery(t, add)
 	maps.Copy(pages, pagesOfCodes(t))
+	pagesOfFirst(t, add)
 	return pages
 }
 

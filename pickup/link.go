@@ -72,7 +72,7 @@ type coverPage struct {
 	Sent       time.Time
 	Expires    time.Time
 	DaysLeft   int
-	Way        string // what the button leads to: register, code, sign-in, open
+	Way        string // what the button leads to: register, code, temporary, sign-in, open
 	Waiting    bool   // a code was mailed to this browser
 	Opened     bool
 	MayDecline bool // until first opened (KEYS K12)
@@ -100,6 +100,8 @@ func (s *Site) way(c message.Cover, who account.Signed) string {
 		return "sign-in"
 	case s.FirstAccess == AccessCode:
 		return "code"
+	case s.FirstAccess == AccessTemporary:
+		return "temporary"
 	}
 	return "register"
 }
@@ -125,6 +127,8 @@ func (s *Site) cover(w http.ResponseWriter, r *http.Request) error {
 		return s.show(w, r, http.StatusOK, "register", s.registerForm(r, l))
 	case "code":
 		return s.codeStep(w, r, l)
+	case "temporary":
+		return s.show(w, r, http.StatusOK, "sign-in", s.firstSignIn(r, l))
 	}
 	return s.show(w, r, http.StatusOK, "sign-in", s.linkSignIn(r, l))
 }
@@ -222,13 +226,20 @@ func (s *Site) linkSignIn(r *http.Request, l link) signInPage {
 
 // signInAt signs in on a link's page, always as the address that the link was sent to.
 func (s *Site) signInAt(w http.ResponseWriter, r *http.Request, l link, f map[string]string) (account.Signed, bool, error) {
+	form := s.linkSignIn(r, l)
+	if s.way(l.cover, account.Signed{}) == "temporary" {
+		if f["step"] == "send" {
+			return account.Signed{}, true, s.sendFirst(w, r, l)
+		}
+		form = s.firstSignIn(r, l)
+	}
 	if f["password"] == "" && f["step"] != "sign-in" {
-		return account.Signed{}, true, s.show(w, r, http.StatusOK, "sign-in", s.linkSignIn(r, l))
+		return account.Signed{}, true, s.show(w, r, http.StatusOK, "sign-in", form)
 	}
 	who, err := s.Accounts.SignIn(r.Context(), account.Login{Address: l.cover.To.String(), Password: f["password"],
 		Keep: s.keep(f), Link: l.secret, Client: s.client(r)})
 	if errors.Is(err, account.ErrSignIn) {
-		return who, true, s.showSignInError(w, r, s.linkSignIn(r, l), l.cover.To.String())
+		return who, true, s.showSignInError(w, r, form, l.cover.To.String())
 	}
 	return who, err != nil, err
 }

@@ -84,8 +84,9 @@ func (s *Site) mustChoose(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *Site) changing(r *http.Request) (mailedPage, error) {
-	to, err := s.Accounts.Changing(r.Context(), s.cookies.Get(r, s.cookies.Session()))
-	p := mailedPage{page: s.page(r, changing()), Link: mustChoosePath, State: "asked", MailedLink: account.MailedLink{Address: to}}
+	whose, err := s.Accounts.Changing(r.Context(), s.cookies.Get(r, s.cookies.Session()))
+	p := mailedPage{page: s.page(r, changing()), Link: mustChoosePath, State: "asked", MailedLink: account.MailedLink{Address: whose.Address},
+		First: !whose.Registered}
 	p.Path = mustChoosePath
 	return p, err
 }
@@ -108,6 +109,9 @@ func (s *Site) choose(w http.ResponseWriter, r *http.Request) error {
 		return s.show(w, r, http.StatusUnprocessableEntity, "new-password", p)
 	}
 	now, err := s.Accounts.ChoosePassword(r.Context(), s.cookies.Get(r, s.cookies.Session()), in)
+	if err == nil && len(now.Links) > 0 {
+		return s.intoMessage(w, r, now)
+	}
 	return s.answerChoice(w, r, p, choiceMade{now: now, err: err})
 }
 

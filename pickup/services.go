@@ -18,6 +18,7 @@ type Accounts interface {
 	SendCode(context.Context, account.CodeRequest) (account.CodeWaiting, error)
 	Code(ctx context.Context, secret seal.LinkSecret, flow string) (account.CodeWaiting, error)
 	OpenByCode(context.Context, account.TypedCode) (account.Signed, error)
+	SendFirst(context.Context, account.FirstRequest) error
 	Visit(ctx context.Context, cookie string) (account.Signed, error)
 	Carry(context.Context, account.Signed, seal.LinkSecret) (account.Signed, error)
 	Welcome(ctx context.Context, token string) (account.WelcomeInfo, error)
@@ -46,7 +47,7 @@ type Accounts interface {
 	DeclineChange(ctx context.Context, token string) error
 	ResetLink(ctx context.Context, token string) (account.MailedLink, error)
 	Reset(ctx context.Context, token string, in account.NewPassword) (account.Signed, error)
-	Changing(ctx context.Context, cookie string) (store.Address, error)
+	Changing(ctx context.Context, cookie string) (store.Account, error)
 	ChoosePassword(ctx context.Context, cookie string, in account.NewPassword) (account.Signed, error)
 	UseEarlier(context.Context, account.Signed, account.Earlier) error
 	SetLanguage(ctx context.Context, who account.Signed, lang string) error

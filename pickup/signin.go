@@ -3,6 +3,7 @@ package pickup
 import (
 	"errors"
 	"net/http"
+	"time"
 
 	"postern/pickup/account"
 	"postern/pickup/web"
@@ -20,9 +21,12 @@ type signInPage struct {
 	Button    string
 	Asked     bool // a page asked for the sign-in
 	SignedOut bool
-	Welcome   bool   // to answer the welcome mail
-	Alias     string // the address that is to be added after the sign-in; empty: none
-	Writing   bool   // the session ended while a reply was written, which Kept holds
+	Welcome   bool      // to answer the welcome mail
+	Alias     string    // the address that is to be added after the sign-in; empty: none
+	Writing   bool      // the session ended while a reply was written, which Kept holds
+	First     bool      // on a link's page: a temporary password is asked for (C3)
+	Sent      bool      // another one was mailed
+	Until     time.Time // no more are mailed before; zero: they are
 	Facts     facts
 }
 

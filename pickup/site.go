@@ -197,22 +197,23 @@ func (s *Site) notFound(w http.ResponseWriter, r *http.Request) { s.fail(w, r, h
 // words are the installation's own, as templates use them.
 type words struct {
 	Organization
-	Scheme   string // what stands before the host in the site's address: "https://"
-	Host     string // host of the site's address
-	Origin   string // its address without a path
-	Root     string // with the slash at its end
-	Days     int    // that messages stay
-	Keep     bool
-	KeptDays int
-	Recovery account.Recovery
-	ByCode   bool // people without account read with mailed codes
+	Scheme         string // what stands before the host in the site's address: "https://"
+	Host           string // host of the site's address
+	Origin         string // its address without a path
+	Root           string // with the slash at its end
+	Days           int    // that messages stay
+	Keep           bool
+	KeptDays       int
+	Recovery       account.Recovery
+	FirstPasswords bool // people without account sign in with a mailed password and change it
+	ByCode         bool // people without account read with mailed codes
 }
 
 func newWords(cfg Config) words {
 	const day = 24 * time.Hour
 	w := words{Organization: cfg.Organization, Scheme: cfg.URL.Scheme + "://", Host: cfg.URL.Host, Origin: web.Origin(cfg.URL), Days: int(cfg.ExpireAfter / day),
 		Keep: cfg.KeepLoggedIn, KeptDays: int(keptFor / day), Recovery: cfg.Recovery,
-		ByCode: cfg.FirstAccess == AccessCode}
+		ByCode: cfg.FirstAccess == AccessCode, FirstPasswords: cfg.FirstAccess == AccessTemporary}
 	w.Root = w.Origin + "/"
 	w.Support.URL = web.SafeURL(w.Support.URL)
 	if strings.TrimSpace(w.Short) == "" {

@@ -196,6 +196,7 @@ type Token struct {
 	Ends    time.Time `json:"ends"`
 	Used    time.Time `json:"used,omitzero"`
 	Browser string    `json:"browser,omitempty"`
+	About   RcptKey   `json:"about,omitzero"` // temporary password of a first access: the message that it ends with
 	Sealed  []byte    `json:"sealed,omitempty"`
 	Address Address   `json:"addr,omitzero"` // the one that PurposeAlias adds
 	// Key is the key version that PurposeVerify makes the account's own; Sealed is its reminder phrase (KEYS K9).

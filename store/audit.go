@@ -33,7 +33,8 @@ const (
 	EventRegistered   What = "account.registered"
 	EventConfirmed    What = "account.confirmed"
 	EventDisowned     What = "account.disowned"
-	EventVisit        What = "message.code" // a code was typed: a session without account began
+	EventVisit        What = "message.code"               // a code was typed: a session without account began
+	EventFirst        What = "message.temporary-password" // one was typed: a first password is to be chosen
 	EventSignedIn     What = "account.signed-in"
 	EventSignInFail   What = "account.sign-in-failed"
 	EventSignedOut    What = "account.signed-out"

@@ -38,6 +38,11 @@ func (n notices) Notification(x intake.Notice) (store.OwnMail, string, error) {
 	})
 }
 
+// FirstPassword implements intake.Notices.
+func (n notices) FirstPassword(x intake.FirstPassword) (store.OwnMail, error) {
+	return n.mails.FirstPassword(notify.FirstPasswordMail{ID: x.ID, To: x.To, Author: x.Author, Password: x.Password, Until: x.Until, GiveUp: x.GiveUp})
+}
+
 // reports joins the intake to package dsn, for recipients that are refused while others are accepted.
 type reports struct {
 	host, postmaster, org string

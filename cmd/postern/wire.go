@@ -134,7 +134,7 @@ func (g *gateway) buildMails(context.Context) error {
 			Name: o.Name, Short: o.ShortName, Domains: o.Domains, PostalAddress: o.PostalAddress, Postmaster: o.Postmaster,
 			Support: notify.Support{Desk: o.Support.Desk, Phone: o.Support.Phone, Email: o.Support.Email, URL: o.Support.URL, Hours: o.Support.Hours},
 		},
-		From: from, Host: g.cfg.Hostname, SiteURL: g.cfg.Pickup.URL, ByCode: pickup.Access(g.cfg.Pickup.FirstAccess) == pickup.AccessCode, Zone: g.zone(), Text: text, Lang: g.cfg.Pickup.Language,
+		From: from, Host: g.cfg.Hostname, SiteURL: g.cfg.Pickup.URL, ByCode: g.access() == pickup.AccessCode, FirstPasswords: g.access() == pickup.AccessTemporary, Zone: g.zone(), Text: text, Lang: g.cfg.Pickup.Language,
 		Now: time.Now,
 	})
 	return err
@@ -153,6 +153,9 @@ func (g *gateway) texts() (*web.Catalogue, error) {
 	return text, nil
 }
 
+// access is how somebody without account comes to a message.
+func (g *gateway) access() pickup.Access { return pickup.Access(g.cfg.Pickup.FirstAccess) }
+
 // zone is the organisation's time zone; the configuration was checked to have one.
 func (g *gateway) zone() *time.Location {
 	zone, err := time.LoadLocation(g.cfg.Organization.Timezone)
@@ -169,7 +172,7 @@ func (g *gateway) buildIntake(context.Context) error {
 	}
 	g.intake = intake.New(intake.Config{
 		Store: g.db, Policy: rules, Keys: g.keys, Ring: g.ring, Threads: g.macs.threads, Outbox: g.outbox,
-		Notices: notices{g.mails, g.cfg.Pickup.URL}, Reports: g.reports(), Internal: g.cfg.Internal,
+		Notices: notices{g.mails, g.cfg.Pickup.URL}, Reports: g.reports(), Internal: g.cfg.Internal, FirstPasswords: g.access() == pickup.AccessTemporary,
 		Host: g.cfg.Hostname, ExpireAfter: g.cfg.Pickup.ExpireAfter, GiveUp: g.cfg.Relay.GiveUp, ThreadMemory: g.cfg.Policy.ThreadMemory,
 		SealedHour: sealedPerHour, SealedDay: sealedPerDay, RepliesHour: repliesPerHour, RepliesDay: repliesPerDay,
 		LogAddress: g.logAddress(), Log: g.log, Now: time.Now,
@@ -324,7 +327,7 @@ func (g *gateway) buildSite(context.Context) (err error) {
 			Support: pickup.Support{Desk: o.Support.Desk, Phone: o.Support.Phone, Email: o.Support.Email, URL: o.Support.URL, Hours: o.Support.Hours},
 		},
 		Zone: g.zone(), ExpireAfter: g.cfg.Pickup.ExpireAfter, KeepLoggedIn: g.cfg.Pickup.KeepLoggedIn,
-		FirstAccess: pickup.Access(g.cfg.Pickup.FirstAccess),
+		FirstAccess: g.access(),
 		Recovery:    account.Recovery(g.cfg.Pickup.Recovery),
 		Limits:      pickup.Limits{Files: replyFiles, Bytes: replyLimit(int64(g.cfg.SMTP.MaxMessageSize)), Text: replyText},
 		Accounts:    g.accounts, Messages: g.messages, Internal: g.cfg.Internal, Catalogue: text,

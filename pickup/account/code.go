@@ -79,12 +79,20 @@ func (s *Service) SendCode(ctx context.Context, in CodeRequest) (CodeWaiting, er
 		}
 		return CodeWaiting{}, err
 	}
-	free, until := s.codes.take(arrived, quotaKey{"client", in.Secret.LinkID().String() + " " + network(in.Client.IP).String(), codesPerClient},
-		quotaKey{"address", string(address.Key()), codesPerAddress})
-	if !free {
-		return CodeWaiting{}, &CodeLimitError{Until: until}
+	if err := s.takeQuota(arrived, in.Secret, address, in.Client); err != nil {
+		return CodeWaiting{}, err
 	}
 	return s.mailCode(ctx, in, address)
+}
+
+// takeQuota counts one mail that was asked for on the page of a link. *CodeLimitError.
+func (s *Service) takeQuota(now time.Time, secret seal.LinkSecret, address store.Address, c Client) error {
+	free, until := s.codes.take(now, quotaKey{"client", secret.LinkID().String() + " " + network(c.IP).String(), codesPerClient},
+		quotaKey{"address", string(address.Key()), codesPerAddress})
+	if !free {
+		return &CodeLimitError{Until: until}
+	}
+	return nil
 }
 
 // visitor is the address of a link, if nobody is registered with it.

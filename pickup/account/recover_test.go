@@ -277,7 +277,7 @@ func TestK9TemporaryPassword(t *testing.T) {
 		if who, err := e.Resume(ctx, cookie); !errors.As(err, &change) || who.Account.ID == id {
 			t.Errorf("the session resumes as %v, %v", who.Account.ID, err)
 		}
-		if to, err := e.Changing(ctx, cookie); err != nil || to != bob {
+		if to, err := e.Changing(ctx, cookie); err != nil || to.Address != bob {
 			t.Errorf("changing %v, %v", to, err)
 		}
 		who, err := e.ChoosePassword(ctx, cookie, newPassword(fresh))

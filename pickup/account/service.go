@@ -60,6 +60,8 @@ type Mails interface {
 	Welcome(notify.AccountMail) (store.OwnMail, error)
 	PasswordChanged(notify.AccountMail) (store.OwnMail, error)
 	Code(notify.CodeMail) (store.OwnMail, error)
+	FirstPassword(notify.FirstPasswordMail) (store.OwnMail, error)
+	PasswordChosen(notify.AccountMail) (store.OwnMail, error)
 	Disowned(notify.AccountMail) (store.OwnMail, error)
 	AliasAsked(notify.AliasMail) (store.OwnMail, error)
 	AliasAdded(notify.AliasMail) (store.OwnMail, error)

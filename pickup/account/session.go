@@ -71,6 +71,9 @@ func (s *Service) session(ctx context.Context, cookie string) (token seal.Sessio
 // live reads a session that may be used, and its account: ErrNoSession.
 func live(tx store.Tx, id store.SessionID, now time.Time) (out Signed, err error) {
 	out.Session, err = tx.Sessions().Get(id)
+	if err == nil && out.Session.Account.IsZero() && now.Before(out.Session.Until()) {
+		return firstIn(tx, out.Session)
+	}
 	if err == nil {
 		out.Account, err = tx.Accounts().Get(out.Session.Account)
 	}

@@ -29,7 +29,10 @@ type NewPassword struct {
 // holds no key. What is neither is refused like any wrong password.
 func (s *Service) signInTemporary(ctx context.Context, in Login, c candidate) error {
 	typed, err := seal.ParseTemporary(in.Password)
-	if err != nil || !usable(c.account) {
+	switch {
+	case err == nil && !c.account.Registered && c.account.Status != store.StatusDisabled:
+		return s.signInFirst(ctx, in, c, typed)
+	case err != nil || !usable(c.account):
 		return s.refuse(ctx, in.Client, c.account, "password")
 	}
 	token, ses := s.begin(c.account.ID, store.SessionChange, in.Client)
@@ -59,24 +62,28 @@ func (s *Service) signInTemporary(ctx context.Context, in Login, c candidate) er
 	return &MustChangeError{Token: token.String()}
 }
 
-// Changing is whose password the session of a cookie is to choose. ErrNoSession: none.
-func (s *Service) Changing(ctx context.Context, cookie string) (store.Address, error) {
+// Changing is whose password the session of a cookie is to choose: of an account, or the first one of an address, which
+// is not registered. ErrNoSession: none.
+func (s *Service) Changing(ctx context.Context, cookie string) (store.Account, error) {
 	_, out, err := s.session(ctx, cookie)
 	if err == nil && out.Session.Kind != store.SessionChange {
 		err = ErrNoSession
 	}
-	return out.Account.Address, err
+	return out.Account, err
 }
 
 // ChoosePassword ends a session of kind "change": its account's new password counts from now on, and the temporary one
 // is dead (C3, C9). ErrNoSession, ErrSignIn, *BusyError, and the errors of a chosen password.
 func (s *Service) ChoosePassword(ctx context.Context, cookie string, in NewPassword) (Signed, error) {
-	_, now, err := s.session(ctx, cookie)
+	token, now, err := s.session(ctx, cookie)
 	if err == nil && now.Session.Kind != store.SessionChange {
 		err = ErrNoSession
 	}
 	if err != nil {
 		return Signed{}, err
+	}
+	if now.Session.Account.IsZero() {
+		return s.chooseFirst(ctx, token, now, in)
 	}
 	c, err := s.chosen(ctx, now.Account, in)
 	if err != nil {

@@ -184,6 +184,15 @@ func mails(t testing.TB, author mail.Mailbox) map[string]func(*Composer) (store.
 		"password-changed":       account((*Composer).PasswordChanged, ""),
 		"alias-asked":            alias((*Composer).AliasAsked, strings.Replace(testLink, "/p/", "/a/", 1)),
 		"alias-added":            alias((*Composer).AliasAdded, ""),
+		"first-password": func(c *Composer) (store.OwnMail, error) {
+			return c.FirstPassword(FirstPasswordMail{ID: ownID, To: address(t, "joan.hartley@mail.example"), Author: author, Password: "k3m7-x9p2-r4t6-w8z0", Until: expiresAt})
+		},
+		"password-chosen": account((*Composer).PasswordChosen, ""),
+		"notification-first-password": func(c *Composer) (store.OwnMail, error) {
+			first := *c
+			first.firstPasswords = true
+			return notice(nil)(&first)
+		},
 		"code": func(c *Composer) (store.OwnMail, error) {
 			m := CodeMail{AccountMail: testAccount(t), Code: "40718263", Mark: "K M", Author: author, Ends: sentAt.Add(15 * time.Minute)}
 			if author.Name != "Maria Lindqvist" {

@@ -59,33 +59,36 @@ type Config struct {
 	From    store.Address
 	Host    string
 	SiteURL string
-	ByCode  bool             // who has no account reads with mailed codes (pickup.first_access)
-	Zone    *time.Location   // of every date; nil: UTC
-	Text    Catalogue        // nil: English
-	Lang    string           // of mails whose reader's language is not known, in BCP 47; empty: English
-	Now     func() time.Time // nil: time.Now
+	ByCode  bool // who has no account reads with mailed codes (pickup.first_access)
+	// FirstPasswords: who has no account signs in with a mailed password and must change it (pickup.first_access).
+	FirstPasswords bool
+	Zone           *time.Location   // of every date; nil: UTC
+	Text           Catalogue        // nil: English
+	Lang           string           // of mails whose reader's language is not known, in BCP 47; empty: English
+	Now            func() time.Time // nil: time.Now
 }
 
 // Composer writes mails. It is safe for concurrent use.
 type Composer struct {
-	org     Organization
-	from    store.Address
-	host    string
-	byCode  bool
-	site    string // without trailing slash
-	siteTip string // what a person types to reach the site
-	support *mail.Mailbox
-	zone    *time.Location
-	cat     Catalogue
-	lang    string
-	now     func() time.Time
+	org            Organization
+	from           store.Address
+	host           string
+	byCode         bool
+	firstPasswords bool
+	site           string // without trailing slash
+	siteTip        string // what a person types to reach the site
+	support        *mail.Mailbox
+	zone           *time.Location
+	cat            Catalogue
+	lang           string
+	now            func() time.Time
 }
 
 var accentForm = regexp.MustCompile(`^#[0-9a-fA-F]{6}$`)
 
 // New checks the configuration, reports all that is wrong with it at once, and makes a Composer.
 func New(cfg Config) (*Composer, error) {
-	c := &Composer{org: cleanOrganization(cfg.Org), from: cfg.From, host: cfg.Host, zone: cfg.Zone, byCode: cfg.ByCode, cat: cfg.Text,
+	c := &Composer{org: cleanOrganization(cfg.Org), from: cfg.From, host: cfg.Host, zone: cfg.Zone, byCode: cfg.ByCode, firstPasswords: cfg.FirstPasswords, cat: cfg.Text,
 		lang: cmp.Or(cfg.Lang, english), now: cfg.Now}
 	errs := c.checkSite(cfg.SiteURL)
 	if c.org.Name == "" {

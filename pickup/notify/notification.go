@@ -54,7 +54,11 @@ func (w *writer) access() {
 		w.asked(phraseNoLinkLead, phraseNoLinkCode, w.c.siteTip)
 		return
 	}
-	w.para(phraseFirstTime)
+	if w.c.firstPasswords {
+		w.para(phraseFirstTimeTemporary)
+	} else {
+		w.para(phraseFirstTime)
+	}
 	w.asked(phraseNoLinkLead, phraseNoLink, w.c.siteTip)
 }
 

@@ -48,6 +48,8 @@ const (
 
 	phraseSharedCode = "Do several people read the mail of %[1]s? Then they share this message: each of them can ask the site for a code."
 
+	phraseFirstTimeTemporary = "The first time, the site asks for the temporary password that we mail you apart from this, and then for a password of your own. It never asks for the password of your email, for bank details or for a payment."
+
 	phraseFirstTimeCode = "Unless you have a password for the site, it mails you a code when you follow the link. It never asks for the password of your email, for bank details or for a payment."
 	phraseFirstTime     = "The first time, the site asks you to choose a password for it. It never asks for the password of your email, for bank details or for a payment."
 
@@ -129,6 +131,11 @@ const (
 	phraseCodeOtherLead = "You asked for no code?"
 	phraseCodeOther     = "Then somebody else has followed the link that we mailed you, or a scanner of your mail provider has. Nothing opens without this code: tell it to nobody, and there is nothing else to do."
 	phraseCodeReason    = "You get this mail because somebody asked for a code for %[1]s on the site of %[2]s Secure Mail."
+
+	phraseFirstSecret = "On the site where %[1]s keeps private messages, one from %[2]s is waiting for you. The link to it comes in a mail of its own. To open it for the first time, you need this temporary password:"
+	phraseFirstHow    = "Follow that link and type the temporary password there. The site then asks you to choose a password of your own, and this one ends."
+	phraseFirstReason = "You get this mail because a private message was sent to %[1]s through %[2]s Secure Mail."
+	phraseChosenMine  = "Then there is nothing left to do. New messages are in your inbox on the site from now on."
 
 	phraseFailedSubject = "Your answer to %[1]s was not delivered"
 	phraseFailed        = "An answer that you wrote on the site of %[1]s has not reached its reader:"
@@ -222,6 +229,7 @@ func Phrases() []string {
 		phraseActivateSubject, phraseActivate, phraseActivateLink, phraseActivateYes, phraseActivateNo, phraseActivatePrice,
 		phraseResetSubject, phraseReset, phraseResetLink, phraseResetPrice, phraseResetNotAsked,
 		phraseTemporarySubject, phraseTemporary, phraseTemporaryLabel, phraseTemporaryUntil, phraseTemporaryOnce, phraseTemporaryNotAsked,
+		phraseFirstSecret, phraseFirstHow, phraseFirstReason, phraseChosenMine, phraseFirstTimeTemporary,
 		phraseCodeSubject, phraseCodeTitle, phraseCode, phraseCodeMark, phraseCodeUntil, phraseCodeOtherLead, phraseCodeOther, phraseCodeReason,
 		phraseFailedSubject, phraseFailed, phraseFailedKept, phraseFailedNext, phraseFailedVisit, phraseFailedReason, phraseNeverAsk, phraseAccountReason,
 		phraseInviteSubject, phraseInvite, phraseInviteBy, phraseInviteMember, phraseInviteGuest, phraseInviteLink, phraseInviteNotLead,

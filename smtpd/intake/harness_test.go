@@ -29,6 +29,8 @@ type gate struct {
 	notices  []Notice
 	returned []Returned // what reports were to return of a message
 	refused  []Refusal
+
+	passwords []FirstPassword
 }
 
 func internal(domain string) bool { return store.DomainKey(domain) == "example.org" }
@@ -59,6 +61,13 @@ func (g *gate) Notification(n Notice) (store.OwnMail, string, error) {
 	m, id := own(n.ID, store.KindNotification, n.To, n.About, n.Link.Token(seal.TokenPickup))
 	m.GiveUp = n.GiveUp
 	return m, id, nil
+}
+
+func (g *gate) FirstPassword(p FirstPassword) (store.OwnMail, error) {
+	g.passwords = append(g.passwords, p)
+	m, _ := own(p.ID, store.KindAccount, store.Rcpt{Address: p.To}, store.RcptKey{}, "temporary password "+p.Password)
+	m.GiveUp = p.GiveUp
+	return m, nil
 }
 
 func (g *gate) Refused(env store.Envelope, what Returned, refused []Refusal) (store.OwnMail, error) {

@@ -51,6 +51,18 @@ type Notice struct {
 type Notices interface {
 	// Notification returns the mail and its Message-ID, which thread memory keeps.
 	Notification(Notice) (store.OwnMail, string, error)
+	// FirstPassword returns the mail with a temporary password for an address without account.
+	FirstPassword(FirstPassword) (store.OwnMail, error)
+}
+
+// FirstPassword is a temporary password that follows a notification (KEYS K8 "temporary-password").
+type FirstPassword struct {
+	ID       store.MessageID // of the mail's own queue item
+	To       store.Address
+	Author   mail.Mailbox
+	Password string
+	Until    time.Time
+	GiveUp   time.Time
 }
 
 // Refusal is one recipient that was refused while others were accepted.
@@ -82,6 +94,8 @@ type Config struct {
 	Notices  Notices
 	Reports  Reports
 	Internal func(domain string) bool // is it the organisation's (MAIL "Words")
+
+	FirstPasswords bool // pickup.first_access: each notification to an address without account is followed by a temporary password
 
 	Host         string        // `hostname`: in Received, and for loop detection
 	ExpireAfter  time.Duration // how long a sealed message may wait, unless its tag says otherwise

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"postern/smtpd/policy"
 	"postern/store"
@@ -19,6 +20,7 @@ type records struct {
 	rcpts   []store.Recipient
 	items   []store.QueueItem
 	own     []outbox.Prepared
+	tokens  []store.Token // temporary passwords
 	threads []store.ThreadID
 	events  []store.Event
 }
@@ -265,6 +267,31 @@ func (j *job) addNotification(ctx context.Context, rec *records, r *store.Recipi
 	r.Own = []store.RcptKey{prepared.Item().Key}
 	rec.own = append(rec.own, prepared)
 	rec.threads = append(rec.threads, j.in.Threads.Thread(id))
+	if a := j.facts.accounts[i]; !j.in.FirstPasswords || a.Registered || a.Status == store.StatusDisabled {
+		return nil
+	}
+	return j.addFirstPassword(ctx, rec, r, giveUp)
+}
+
+// addFirstPassword lets a mail with a temporary password follow a notification. The store keeps its tag alone.
+func (j *job) addFirstPassword(ctx context.Context, rec *records, r *store.Recipient, giveUp time.Time) error {
+	password := seal.NewTemporary()
+	t := store.NewFirstPassword(password.Tag(string(r.Address.Key())), *r, j.env.At)
+	if t.Ends.Before(giveUp) {
+		giveUp = t.Ends
+	}
+	own, err := j.in.Notices.FirstPassword(FirstPassword{ID: store.NewMessageID(j.env.At), To: r.Address, Author: j.head().author,
+		Password: password.String(), Until: t.Ends, GiveUp: giveUp})
+	if err != nil {
+		return fmt.Errorf("compose temporary password: %w", err)
+	}
+	prepared, err := j.in.Outbox.Prepare(ctx, own)
+	if err != nil {
+		return fmt.Errorf("seal temporary password: %w", err)
+	}
+	r.Own = append(r.Own, prepared.Item().Key)
+	rec.own = append(rec.own, prepared)
+	rec.tokens = append(rec.tokens, t)
 	return nil
 }
 

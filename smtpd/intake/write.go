@@ -33,6 +33,11 @@ func (rec records) enqueue(tx store.Tx) error {
 			return err
 		}
 	}
+	for _, t := range rec.tokens {
+		if err := tx.Tokens().Put(t, store.FirstPasswords()); err != nil {
+			return err
+		}
+	}
 	for _, p := range rec.own {
 		if err := p.Put(tx); err != nil {
 			return err

@@ -253,11 +253,7 @@ func (c *Config) checkPickup(k *checker) {
 	if c.Pickup.ExpireAfter < time.Hour {
 		k.add("pickup.expire_after", "%s is under 1h", c.Pickup.ExpireAfter)
 	}
-	if c.Pickup.FirstAccess == "temporary-password" {
-		k.add("pickup.first_access", "%q does not exist yet; the values are password and code", c.Pickup.FirstAccess)
-	} else {
-		k.oneOf("pickup.first_access", c.Pickup.FirstAccess, "password", "code")
-	}
+	k.oneOf("pickup.first_access", c.Pickup.FirstAccess, "password", "temporary-password", "code")
 	switch c.Pickup.Recovery {
 	case "activate", "temporary-password", "reset-link":
 	default:
