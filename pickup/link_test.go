@@ -340,13 +340,14 @@ func TestLanguageFormLeadsBack(t *testing.T) {
 	}
 }
 
-func TestHelpFindsAnswersWithoutScript(t *testing.T) {
+func TestA13B17HelpFindsAnswersWithoutScript(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	v := w.visitor()
 	all := v.get("/help")
 	for _, want := range []string{`id="expired"`, `id="administrators"`, "stronger than 168-bit triple DES", "30 days", "ICT Customer Services Desk", "securemail@example.org",
-		w.server.URL + "/", "Back to top", "/help?print=1", "Example County Council"} {
+		w.server.URL + "/", "Back to top", "/help?print=1", "Example County Council",
+		"Mozilla Firefox", "not just names, dates, or runs such as 12345", "ask your administrator"} {
 		if !strings.Contains(all.body, want) {
 			t.Errorf("help lacks %q", want)
 		}
