@@ -240,6 +240,31 @@ func TestNoteOnAProxyThatIsNotTrusted(t *testing.T) {
 	}
 }
 
+// TestConsoleAddress: where the console is, what may be its address, and what to know of a proxy before it.
+func TestConsoleAddress(t *testing.T) {
+	for admin, want := range map[string]string{
+		`{}`:                              "Administrators use the console at http://127.0.0.1:8081.",
+		`{url: "https://c.example.org/"}`: "keep /n/ out of its access and error logs",
+		`{url: "https://c.example.org", tls: {cert_file: "config_test.go", key_file: "config_test.go"}}`: "Administrators use the console at https://c.example.org.",
+	} {
+		c, problems := load(t, small+"\nadmin: "+admin)
+		if words := c.InWords(); problems != nil || !strings.Contains(words, want) {
+			t.Errorf("%s: %v, %s", admin, problems, words)
+		}
+	}
+	for admin, want := range map[string]string{
+		`{listen: "0.0.0.0:8081"}`:                                         "http is for loopback only; administrators' passwords need https",
+		`{url: "https://c.example.org/console"}`:                           "has a path",
+		`{url: "console"}`:                                                 "is not the site's address",
+		`{listen: "127.0.0.1:8080"}`:                                       "is the address of pickup.listen already",
+		`{tls: {cert_file: "config_test.go", key_file: "config_test.go"}}`: "begins with http, but admin.tls has a certificate",
+	} {
+		if _, problems := load(t, small+"\nadmin: "+admin); !strings.Contains(strings.Join(problems, "\n"), want) {
+			t.Errorf("%s: %v, want %q", admin, problems, want)
+		}
+	}
+}
+
 func TestC9EveryWayBackInIsInWords(t *testing.T) {
 	for recovery, want := range map[string]string{"activate": "activated from a mail", "temporary-password": "gets a temporary one by mail", "reset-link": "gets a link by mail"} {
 		c, problems := load(t, small+"\npickup: {recovery: "+recovery+"}\n")

@@ -117,6 +117,9 @@ func (c Config) Notes() (notes []string) {
 	if behindProxy(c.Pickup) && len(c.Pickup.TrustedProxies) == 0 {
 		notes = append(notes, "pickup.trusted_proxies is empty while a proxy answers for the site: all visitors look like one client, so that one who guesses passwords slows everybody's log-on down; name the proxy's address")
 	}
+	if u, err := url.Parse(c.Admin.URL); c.Admin.Listen != "" && err == nil && u.Scheme == "https" && !c.Admin.TLS.Set() {
+		notes = append(notes, "the console has no certificate of its own, so a proxy answers for it: name it in pickup.trusted_proxies, and keep /n/ out of its access and error logs")
+	}
 	if !c.SMTP.TLS.Set() {
 		notes = append(notes, "smtp.tls has no certificate: mail servers cannot use STARTTLS towards this gateway")
 	}
