@@ -118,14 +118,14 @@ const (
 )
 
 // search goes through those whose address begins with what is searched, then through those of whom a word does. Of
-// several words the longest is looked up, and the others are compared.
+// several words the one that fewest have is looked up, and the others are compared.
 func (a accounts) search(g []byte, search string, c store.Cursor, n int) ([]store.Account, store.Cursor, error) {
 	pos, err := follow(c)
 	if err != nil {
 		return nil, "", err
 	}
 	s := &finder{accounts: a, group: g, address: search, words: searchWords(search), most: n}
-	s.lead = longest(s.words)
+	s.lead = s.rarest()
 	if len(pos) == 0 || pos[0] == phaseAddress {
 		done, err := s.walk(phaseAddress, peopleB, join(g, []byte(search)), len(g), pos)
 		if err != nil || !done {
@@ -143,13 +143,25 @@ func (a accounts) search(g []byte, search string, c store.Cursor, n int) ([]stor
 	return s.rows, s.cursor(), nil
 }
 
-func longest(words []string) (w string) {
-	for _, x := range words {
-		if len(x) > len(w) {
-			w = x
+// rarest is the word with which fewest entries begin, as far as a short look tells; "" when one has none.
+func (s *finder) rarest() (lead string) {
+	const look = 500
+	fewest := look + 1
+	for _, w := range s.words {
+		n := 0
+		for range s.t.up(wordB, join(s.group, []byte(w)), nil) {
+			if n++; n == look {
+				break
+			}
+		}
+		if n == 0 {
+			return ""
+		}
+		if n < fewest || n == fewest && len(w) > len(lead) {
+			lead, fewest = w, n
 		}
 	}
-	return w
+	return lead
 }
 
 // finder is a search under way.
@@ -166,7 +178,7 @@ type finder struct {
 }
 
 // peopleSteps is how many steps of a search through keys a step costs that reads an account.
-const peopleSteps = 20
+const peopleSteps = 40
 
 func (s *finder) cursor() store.Cursor { return cursorAt(s.last) }
 
