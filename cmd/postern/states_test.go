@@ -216,6 +216,7 @@ func TestStateGivenUp(t *testing.T) {
 	tr.send(t, "alice@example.org", []string{bobsAddress}, letter("[secure] Plans", "<old.1@example.org>"))
 	opens := <-link
 	tr.wantTrace(t, "<old.1@example.org>", "Not now")
+	tr.retry = "200ms" // from the next start on: so a few attempts after it take little time
 	tr.offline(t, func(ctx context.Context, g *gateway) {
 		err := g.db.Update(ctx, func(tx store.Tx) error {
 			items, _, err := tx.Queue().List("", "", 10)

@@ -8,19 +8,28 @@ import (
 	"postern/store"
 )
 
-// fairTrial is how long mail has been tried for at least before it ends by age: counted from the start of the process,
-// or from the last leap of its clock, by a clock that nobody sets. What waited while the machine was off or suspended,
-// or became "old" because a wrong clock was put right, gets attempts of a fair trial first: often the network comes
-// back later than the clock.
-const fairTrial = time.Hour
+// settling is how long after a leap the clock may still be put right.
+const settling = time.Hour
+
+// fairTrial is how long mail has been tried for at least before it ends by age: six steps of the retry table, an hour at
+// most, counted from the start of the process, or from the last leap of its clock, by a clock that nobody sets. What
+// waited while the machine was off or suspended, or became "old" because a wrong clock was put right, gets the attempts
+// of a fair trial first: often the network comes back later than the clock.
+func (c Config) fairTrial() (trial time.Duration) {
+	for n := range 6 {
+		trial += c.Backoff[min(n, len(c.Backoff)-1)]
+	}
+	return min(trial, time.Hour)
+}
 
 // leap is how far the clock may go forward beside the time that has passed; more is a leap.
 const leap = 10 * time.Minute
 
 // watch compares the clock with the time that passes.
 type watch struct {
-	now func() time.Time
-	log *slog.Logger
+	now   func() time.Time
+	log   *slog.Logger
+	trial time.Duration
 
 	mu    sync.Mutex
 	since time.Time // the start, or the last leap
@@ -29,8 +38,8 @@ type watch struct {
 	wall  time.Time // what the clock said then
 }
 
-func newWatch(now func() time.Time, log *slog.Logger) *watch {
-	w := &watch{now: now, log: log}
+func newWatch(c Config) *watch {
+	w := &watch{now: c.Now, log: c.Log, trial: c.fairTrial()}
 	w.start()
 	return w
 }
@@ -50,20 +59,23 @@ func (w *watch) left() time.Duration {
 	if by := wall.Sub(w.wall) - seen.Sub(w.seen); by > leap {
 		w.since, w.leapt = seen, true
 		w.log.Warn("the clock went forward; what looks old now is tried for a while before it is given up", "event", "clock",
-			"by", by.Round(time.Second), "for", fairTrial)
+			"by", by.Round(time.Second), "for", w.trial)
 	}
 	w.seen, w.wall = seen, wall
-	return max(0, fairTrial-seen.Sub(w.since))
+	return max(0, w.trial-seen.Sub(w.since))
 }
 
 // Unsettled reports whether the clock leapt forward within the last hour. What cannot be undone, and goes by the clock,
 // had better wait: the leap may be put right.
-func (r *Runner) Unsettled() bool { return r.watch.left() > 0 && r.watch.hasLeapt() }
+func (r *Runner) Unsettled() bool {
+	r.watch.left() // has it leapt just now?
+	return r.watch.unsettled()
+}
 
-func (w *watch) hasLeapt() bool {
+func (w *watch) unsettled() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.leapt
+	return w.leapt && time.Since(w.since) < settling
 }
 
 // tooOld reports whether an item that was not taken ends by its age.

@@ -110,3 +110,21 @@ func TestI7LeapOfTheClockGivesNothingUp(t *testing.T) {
 
 // fairTrial is the time for which mail is tried before it ends by age.
 const fairTrial = time.Hour
+
+// TestFairTrialFollowsTheRetryTable: who retries faster gives up sooner after a start; six attempts it is all the same.
+func TestFairTrialFollowsTheRetryTable(t *testing.T) {
+	t.Parallel()
+	tries := &stamps{}
+	outside := &sink{onRcpt: func(string) string { tries.note(); return "451 4.7.1 not now" }}
+	inBubble(t, outside, &sink{}, func(e *env, _ *network) {
+		e.cfg.Backoff = []time.Duration{time.Minute, 2 * time.Minute}
+		tries.start = time.Now()
+		old := rcpt(e.put(letter{from: "alice@example.org", rcpts: to("bob@ext.example"), giveUp: -time.Hour}), 1)
+		e.start(bubbleRoutes()...)
+		time.Sleep(20 * time.Minute)
+		synctest.Wait()
+		if got := fmt.Sprint(tries.all()); got != "[0 1 3 5 7 9 11]" || e.state(old) != store.StateFailed {
+			t.Errorf("attempts at minutes %s, then %s", got, e.state(old))
+		}
+	})
+}

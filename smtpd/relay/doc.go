@@ -17,7 +17,7 @@
 //     back to the queue for other connections.
 //   - A connection lost after the final dot is retried: the message may go twice, which is logged.
 //   - Items end by age, also while their hop is down: a pass over overdue domains sends delay notices and gives up. Age
-//     is no reason in the first hour after the start or after a leap of the clock.
+//     is no reason in the first hour (six steps of the retry table) after the start or after a leap of the clock.
 //   - Only proven damage of the stored copy (key gone, body missing or not authentic) ends an item for a local reason,
 //     and that item alone, with the report "please send again" (KEYS K4).
 //   - State and report are committed together; a share that was recalled or expired meanwhile stays so.

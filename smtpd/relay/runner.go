@@ -50,7 +50,7 @@ func New(c Config) (*Runner, error) {
 		toFlush:  map[string]bool{},
 		domains:  map[string]*domain{},
 	}
-	r.watch = newWatch(r.cfg.Now, r.cfg.Log)
+	r.watch = newWatch(r.cfg)
 	for i := range r.cfg.Routes {
 		route := &r.cfg.Routes[i]
 		r.hops = append(r.hops, &hop{route: route, name: route.Name()})
