@@ -16,6 +16,12 @@
 // complete, the one place where a new password begins to count: it locks what the earlier one opened, unless that one's
 // seed is in hand, ends everything else, and opens a session. UseEarlier brings locked keys back.
 //
+// Other first accesses. With mailed codes (SendCode, OpenByCode) nobody needs an account: a visit is a session of an
+// address that carries the links opened in it (Visit, Carry) and has no key of its own. With mailed temporary passwords
+// a sign-in is a session of kind "change" of an address (signInFirst); choosing a password makes the account, confirmed,
+// and the links that the session carried lead into their messages (chooseFirst). An address that somebody is registered
+// with signs in, whatever the mode (vacant).
+//
 // Standing: what an account made from one link may see is what links it opens; only a confirmed account gets grants for
 // messages as they are sealed. So somebody who was forwarded a link gains that one message and nothing that comes
 // later. Confirm is the one place where an account becomes confirmed.

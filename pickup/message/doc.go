@@ -11,6 +11,9 @@
 // that the session holds, uses it for one request and forgets it. A writer reads his replies through a grant of his
 // own or, after a reset, through the message that they answer.
 //
+// A visit with a mailed code has no account: for it the links that its session carries open the link grants themselves,
+// again for each request, and its replies open through what they answer.
+//
 // Flow of an end. Expiry, recall and refusal destroy a recipient's grants in the transaction of the fact, and with
 // the last recipient card, remaining grants and body (KEYS K12). What stays is history without content, from which
 // Link and View say what became of the message.
