@@ -242,6 +242,30 @@ func TestB14ProvisionalAccountOwnsItsAlias(t *testing.T) {
 	}
 }
 
+// TestK8LinkToAnAliasConfirmsNobody: who registered with one forwarded link of joan's adds an address of his own, and
+// opens a message that was sent there. That shows nothing about joan's mailbox: what comes for her is still not his.
+func TestK8LinkToAnAliasConfirmsNobody(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	intruder, _, _ := w.account(joan)
+	intruder.alias(family)
+	w.advance(time.Minute)
+	toHim, _ := w.plant(family, letter{subject: "To the alias", text: "For the intruder"})
+	w.plant(joan, letter{subject: "For joan alone", text: "x"})
+	lacks(t, "link to the alias", intruder.follow(intruder.post(linkOf(toHim))), 200, "For the intruder")
+	if a := w.lookup(joan); a.Standing != store.Provisional {
+		t.Errorf("the account is %s by a link to its alias", a.Standing)
+	}
+	if a := intruder.get("/"); strings.Contains(a.body, "Waiting for its link</span>") {
+		t.Error("the inbox tells of a message to the first address")
+	}
+	own, _ := w.plant(joan, letter{subject: "Second", text: "To the owner"})
+	lacks(t, "link to the first address", intruder.follow(intruder.post(linkOf(own))), 200, "To the owner")
+	if a := w.lookup(joan); a.Standing != store.Confirmed {
+		t.Errorf("the account is %s by a link to its first address", a.Standing)
+	}
+}
+
 func TestC02AliasSignsIn(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

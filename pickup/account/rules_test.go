@@ -289,20 +289,25 @@ func TestK13StrangersLeaveHalfOfTheSlots(t *testing.T) {
 func TestK8WhatProvesAnAddress(t *testing.T) {
 	t.Parallel()
 	at := time.Date(2026, 6, 9, 10, 0, 0, 0, time.UTC)
+	own, alias := store.Address{Local: "bob", Domain: "mail.example"}, store.Address{Local: "eve", Domain: "mail.example"}
+	same := store.Address{Local: "BOB", Domain: "mail.example"}
 	tests := []struct {
 		name     string
 		standing store.Standing
+		to       store.Address
 		made     time.Time
 		want     bool
 	}{
-		{"link of before", store.Provisional, at.Add(-time.Hour), false},
-		{"link of that moment", store.Provisional, at, false},
-		{"link of after", store.Provisional, at.Add(time.Millisecond), true},
-		{"confirmed already", store.Confirmed, at.Add(time.Hour), false},
+		{"link of before", store.Provisional, own, at.Add(-time.Hour), false},
+		{"link of that moment", store.Provisional, own, at, false},
+		{"link of after", store.Provisional, own, at.Add(time.Millisecond), true},
+		{"in another spelling", store.Provisional, same, at.Add(time.Millisecond), true},
+		{"to an alias", store.Provisional, alias, at.Add(time.Hour), false},
+		{"confirmed already", store.Confirmed, own, at.Add(time.Hour), false},
 	}
 	for _, tt := range tests {
-		a := store.Account{Standing: tt.standing, RegisteredAt: at}
-		if got := ProvesAddress(a, store.Grant{Made: tt.made}); got != tt.want {
+		a := store.Account{Address: own, Aliases: []store.Address{alias}, Standing: tt.standing, RegisteredAt: at}
+		if got := ProvesAddress(a, tt.to, store.Grant{Made: tt.made}); got != tt.want {
 			t.Errorf("%s: %v, want %v", tt.name, got, tt.want)
 		}
 	}

@@ -7,10 +7,11 @@ import (
 	"postern/store"
 )
 
-// ProvesAddress reports whether opening a link's grant, signed in, shows that the account owns its address: the link
-// was mailed there after the registration, so the link that made the account is no proof (KEYS K8 (a)).
-func ProvesAddress(a store.Account, link store.Grant) bool {
-	return a.Standing == store.Provisional && link.Made.After(a.RegisteredAt)
+// ProvesAddress reports whether opening a link's grant, signed in, shows that the account owns its first address: the
+// link was mailed to that address after the registration, so the link that made the account is no proof (KEYS K8 (a)).
+// Nor is one that was mailed to an alias: whoever registered with a forwarded link has aliases of his own.
+func ProvesAddress(a store.Account, to store.Address, link store.Grant) bool {
+	return a.Standing == store.Provisional && to.Key() == a.Address.Key() && link.Made.After(a.RegisteredAt)
 }
 
 // Disowned reports whether a link was mailed before the owner of its address said that somebody else used one: it may

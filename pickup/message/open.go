@@ -26,7 +26,7 @@ type opening struct {
 }
 
 // OpenLink opens the message of a link for the account that is signed in, and keeps it in that account's inbox. A link
-// whose secret was made after the registration also confirms the account, and its other messages then wait in its
+// to its first address whose secret was made after the registration also confirms the account, and its other messages then wait in its
 // inbox for their own links (KEYS K8). It may be repeated.
 //
 // Errors: ErrUnknownLink, *EndedError, ErrNotYours, account.ErrNoSession, ErrDamaged.
@@ -67,7 +67,7 @@ func (s *Service) prepareLink(ctx context.Context, secret seal.LinkSecret, who a
 	if err != nil {
 		return opening{}, err
 	}
-	o := opening{rcpt: l.rcpt, at: now, by: "link", proves: account.ProvesAddress(who.Account, grant)}
+	o := opening{rcpt: l.rcpt, at: now, by: "link", proves: account.ProvesAddress(who.Account, l.rcpt.Address, grant)}
 	if who.IsVisit() {
 		o.by = "code"
 	} else if !hasGrant(l.rcpt, currentKey(who.Account)) || l.rcpt.Account != who.Account.ID {
