@@ -28,6 +28,7 @@ type letter struct {
 	kind     store.Kind
 	writer   store.AccountID
 	author   *store.Address // of the From field, as intake found it
+	client   store.ClientClass
 }
 
 const plainMail = "From: alice@example.org\r\nTo: bob@ext.example\r\nSubject: Figures\r\nMessage-ID: <m1@example.org>\r\n\r\nHello\r\n"
@@ -67,6 +68,7 @@ func (e *env) put(l letter) store.MessageID {
 		ID: id, At: now, From: address(l.from), Ret: l.ret, EnvID: l.envid, UTF8: l.utf8, EightBit: l.eightBit, Flagged: l.flagged,
 		Received: "Received: from test by gw.example.org (Postern) id " + id.String() + "\r\n", Size: int64(len(l.raw)),
 		Stored: int64(len(body)), Refs: len(l.rcpts), Writer: l.writer, Author: l.author,
+		Client: store.Client{Class: l.client},
 	}
 	if l.blob {
 		m.Blob = e.blob(body)

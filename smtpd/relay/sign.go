@@ -14,6 +14,7 @@ var ErrUnsigned = errors.New("message has no signature")
 
 // signature is the fields that sign a parcel's content: of a mail of ours always, of mail that passes through where the
 // route says so and its author is of the organisation (MAIL 6.9, 6.10). Fields that are there already stay as they are.
+// A stranger's letter to the postmaster may name any author, and our signature would vouch for it: it gets none.
 func (r *Runner) signature(ctx context.Context, p *parcel, route *Route) ([]byte, error) {
 	domain, ok := r.signedAs(p, route)
 	if !ok {
@@ -43,7 +44,7 @@ func (r *Runner) signedAs(p *parcel, route *Route) (domain string, ok bool) {
 		return "", false
 	}
 	ours := p.own() || p.item().Kind == store.KindReply
-	return author.Domain, ours || route.Sign && r.cfg.Internal(author.Domain)
+	return author.Domain, ours || route.Sign && r.cfg.Internal(author.Domain) && p.message.Client.Class != store.ClientStranger
 }
 
 // author is the one address of the one From field; nil when there is none or several.

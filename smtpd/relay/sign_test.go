@@ -89,6 +89,23 @@ func TestWhatIsSigned(t *testing.T) {
 	}
 }
 
+// TestStrangersLettersAreNotSigned: anybody may write to the postmaster in anybody's name, and no signature of the
+// organisation's vouches for it, whatever the route says.
+func TestStrangersLettersAreNotSigned(t *testing.T) {
+	t.Parallel()
+	e, s, dkim := newEnv(t), &sink{}, &signs{}
+	e.cfg.Sign = dkim.sign
+	e.cfg.Internal = func(d string) bool { return store.DomainKey(d) == "example.org" }
+	id := e.put(letter{from: "alice@example.org", rcpts: to("postmaster@example.org"), author: address("alice@example.org"), client: store.ClientStranger})
+	r := route(s.listen(t))
+	r.Sign = true
+	e.start(r)
+	e.await("delivery", func() bool { return e.state(rcpt(id, 1)) == store.StateDelivered })
+	if got := s.got()[0].body; got != e.message(id).Received+plainMail {
+		t.Errorf("sent\n%s", got)
+	}
+}
+
 func TestOwnMailIsSigned(t *testing.T) {
 	t.Parallel()
 	e, s, dkim := newEnv(t), &sink{}, &signs{}
