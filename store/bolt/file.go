@@ -186,7 +186,7 @@ func layout(db *bbolt.DB, dir string) (last uint64, err error) {
 func complete(b *bbolt.Tx) error {
 	for _, name := range buckets {
 		if b.Bucket([]byte(name)) == nil {
-			return fmt.Errorf("data file lacks %s: %w", name, store.ErrCorrupt)
+			return fmt.Errorf("data file lacks the list %s: either it is damaged, or a Postern from before the first release made it, whose data cannot be taken over: start with an empty data folder: %w", name, store.ErrCorrupt)
 		}
 	}
 	return nil
