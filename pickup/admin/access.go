@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -110,7 +111,8 @@ func (s *Service) signIn(ctx context.Context, in Login, who store.Administrator)
 		return Signed{}, s.refuse(ctx, in.Client, who, "not active")
 	}
 	out := s.newSession(who, in.Client)
-	err = s.enter(ctx, out, step)
+	who.Step = step
+	err = s.enter(ctx, out, who)
 	if errors.Is(err, errChanged) {
 		return Signed{}, s.refuse(ctx, in.Client, who, "changed meanwhile")
 	}
@@ -148,8 +150,9 @@ func signed(who store.Administrator, ses store.Session) Signed {
 // errChanged: the row is not what the password was tried against.
 var errChanged = errors.New("administrator changed during sign-in")
 
-// enter commits a good sign-in, if its code was not taken meanwhile and the administrator may still sign in.
-func (s *Service) enter(ctx context.Context, in Signed, step int64) error {
+// enter commits a good sign-in of tried, if neither the password was replaced nor the code taken meanwhile and the
+// administrator may still sign in.
+func (s *Service) enter(ctx context.Context, in Signed, tried store.Administrator) error {
 	e := s.adminEvent(in.Actor, store.EventAdminIn, in.Actor.Account)
 	e.Facts = map[string]string{"browser": in.Session.Browser}
 	err := store.Retry(ctx, func() error {
@@ -158,10 +161,10 @@ func (s *Service) enter(ctx context.Context, in Signed, step int64) error {
 			if err != nil {
 				return err
 			}
-			if who.Status != store.StatusActive || who.Role != in.Actor.Role || who.Step >= step {
+			if who.Status != store.StatusActive || who.Role != in.Actor.Role || who.Step >= tried.Step || !bytes.Equal(who.Key.Box, tried.Key.Box) {
 				return errChanged
 			}
-			who.Step, who.LastSignIn = step, in.Session.Created
+			who.Step, who.LastSignIn = tried.Step, in.Session.Created
 			return enterAs(tx, who, in.Session, e)
 		})
 	})

@@ -1,6 +1,7 @@
 package admin_test
 
 import (
+	"context"
 	"crypto/hmac"
 	"crypto/sha1"
 	"encoding/base32"
@@ -253,6 +254,37 @@ func TestB01ChangePasswordOfAnAdministrator(t *testing.T) {
 		}
 		if _, err := signIn(other); err != nil {
 			t.Errorf("the new password: %v", err)
+		}
+	})
+}
+
+// delayed is log-ons during which something else happens.
+type delayed struct {
+	admin.LogOns
+	meanwhile func()
+}
+
+func (l delayed) Attempt(ctx context.Context, a account.Attempt, try func(context.Context) error) error {
+	l.meanwhile()
+	return l.LogOns.Attempt(ctx, a, try)
+}
+
+// TestB01PasswordReplacedDuringASignIn: who typed the old one, and waited for a place, does not get in by it.
+func TestB01PasswordReplacedDuringASignIn(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		d := newDesk(t)
+		d.began = time.Now()
+		in, phone := d.enrol(t, ann, admin.RoleAdmin)
+		d.later(time.Minute)
+		real := d.LogOns
+		d.LogOns = delayed{real, func() {
+			d.LogOns = real
+			must(t, d.ChangePassword(t.Context(), in, admin.PasswordChange{Old: password, New: other, Client: browser}))
+		}}
+		try := admin.Login{Address: ann.String(), Password: password, Code: phone.code(d.Now()), Client: browser}
+		if _, err := d.SignIn(t.Context(), try); !errors.Is(err, admin.ErrSignIn) {
+			t.Errorf("with the old password: %v", err)
 		}
 	})
 }

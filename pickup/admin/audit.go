@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -192,10 +193,9 @@ func csvCells(r AuditRow) []string {
 	return cells
 }
 
+// formula finds what begins like a formula where a spreadsheet may let a cell begin. Some take semicolons and tabs for
+// ends of cells, whatever the file says.
+var formula = regexp.MustCompile(`((?:^|[;\t\r\n]) *)([=+\-@])`)
+
 // plainCell keeps spreadsheets from taking a text for a formula.
-func plainCell(s string) string {
-	if s != "" && strings.ContainsRune("=+-@\t\r", rune(s[0])) {
-		return "'" + s
-	}
-	return s
-}
+func plainCell(s string) string { return formula.ReplaceAllString(s, "$1'$2") }

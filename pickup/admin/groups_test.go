@@ -68,7 +68,8 @@ func TestB03ListsThatAreRefused(t *testing.T) {
 	d := newDesk(t)
 	for name, list := range map[string]string{
 		"empty": "", "blanks": " \n\n,,,\n", "headings alone": "address,name\n",
-		"too many rows": strings.Repeat("x\n", admin.MaxInvitees+2), "too large": strings.Repeat(strings.Repeat("y", 1000)+"\n", 17<<10),
+		"too many rows": strings.Repeat("x\n", admin.MaxInvitees+2), "too many in a row": strings.Repeat(strings.Repeat("x@example.org ", 4000)+"\n", 13),
+		"too large": strings.Repeat(strings.Repeat("y", 1000)+"\n", 17<<10),
 	} {
 		if _, err := d.InvitePreview(t.Context(), admin.Socket, strings.NewReader(list), store.ClassMember); err == nil {
 			t.Errorf("%s is taken", name)
@@ -230,6 +231,31 @@ func TestB02GroupsHaveNamesAndDraftsAnEnd(t *testing.T) {
 	}
 	if _, err := d.GroupFill(t.Context(), admin.Socket, "Finance", p.Draft); !errors.Is(err, admin.ErrDraft) {
 		t.Errorf("the form sent twice: %v", err)
+	}
+}
+
+// TestB03EveryPartOfAListIsOnRecord: a long list goes in by parts, each with the event that says so.
+func TestB03EveryPartOfAListIsOnRecord(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	_, err := d.GroupCreate(t.Context(), admin.Socket, "Finance")
+	must(t, err)
+	var many strings.Builder
+	for n := range 2100 {
+		fmt.Fprintf(&many, "p%04d@example.org\n", n)
+	}
+	for _, list := range []string{many.String(), "p0001@example.org"} { // the second adds nobody
+		_, err = d.GroupFill(t.Context(), admin.Socket, "Finance", d.preview(t, list).Draft)
+		must(t, err)
+	}
+	log, err := d.AuditList(t.Context(), admin.Socket, admin.AuditQuery{What: store.EventGroupFilled}, "")
+	must(t, err)
+	parts := map[string]int{}
+	for _, e := range log.Rows {
+		parts[e.Facts["group"]+" "+e.Facts["people"]+" by "+e.Actor]++
+	}
+	if len(log.Rows) != 3 || parts["Finance 1000 by socket"] != 2 || parts["Finance 100 by socket"] != 1 {
+		t.Errorf("on record: %v", parts)
 	}
 }
 

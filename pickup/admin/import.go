@@ -129,41 +129,58 @@ func (s *Service) GroupFill(ctx context.Context, a Actor, group, draft string) (
 	if err != nil {
 		return 0, input(err)
 	}
-	at, e := s.now(), s.groupEvent(a, store.EventGroupFilled, store.Group{})
+	at := s.now()
 	for _, part := range chunks(rows) {
-		n := 0
-		err := s.Store.Update(ctx, func(tx store.Tx) error {
-			n = 0
-			g, err := findGroup(tx, group)
-			if err != nil {
-				return err
-			}
-			e.Facts["group"] = g.Name
-			for _, r := range part {
-				_, err := tx.Groups().Person(g.ID, r.Address.Key())
-				if err == nil {
-					continue
-				}
-				p := store.GroupPerson{Group: g.ID, Address: r.Address, Name: r.Name, Class: r.Class, Added: at}
-				if !errors.Is(err, store.ErrNotFound) {
-					return err
-				}
-				if err := tx.Groups().Put(p); err != nil {
-					return err
-				}
-				n++
-			}
-			return nil
-		})
-		if err != nil {
+		n, err := s.fillPart(ctx, a, filling{group, part, at})
+		if added += n; err != nil {
 			return added, err
 		}
-		added += n
 	}
-	e.Facts["people"] = fmt.Sprint(added)
 	s.drafts.drop(a.Name)
+	return added, nil
+}
+
+// filling is a part of a list on its way into a group.
+type filling struct {
+	group string
+	rows  []inviteeRow
+	at    time.Time
+}
+
+// fillPart adds the people who are new in the group, with the event that says so: a list that breaks off half way has
+// told of each part that is in.
+func (s *Service) fillPart(ctx context.Context, a Actor, in filling) (added int, err error) {
+	err = s.Store.Update(ctx, func(tx store.Tx) error {
+		added = 0
+		g, err := findGroup(tx, in.group)
+		if err != nil {
+			return err
+		}
+		for _, r := range in.rows {
+			_, err := tx.Groups().Person(g.ID, r.Address.Key())
+			if err == nil {
+				continue
+			}
+			if !errors.Is(err, store.ErrNotFound) {
+				return err
+			}
+			if err := tx.Groups().Put(store.GroupPerson{Group: g.ID, Address: r.Address, Name: r.Name, Class: r.Class, Added: in.at}); err != nil {
+				return err
+			}
+			added++
+		}
+		if added == 0 {
+			return nil
+		}
+		e := s.groupEvent(a, store.EventGroupFilled, g)
+		e.Facts["people"] = fmt.Sprint(added)
+		return tx.Audit().Add(e)
+	})
+	if err != nil {
+		return 0, err
+	}
 	s.nudge()
-	return added, s.Store.Update(ctx, func(tx store.Tx) error { return tx.Audit().Add(e) })
+	return added, nil
 }
 
 // drafts are previewed lists, one for each actor. They hold addresses and names and nothing else.

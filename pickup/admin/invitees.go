@@ -16,7 +16,7 @@ import (
 	"postern/store"
 )
 
-// MaxInvitees is how many rows a list of people may have, and maxList how many octets.
+// MaxInvitees is how many people and rows a list may have, and maxList how many octets.
 const (
 	MaxInvitees = 50_000
 	maxList     = 16 << 20
@@ -35,7 +35,7 @@ type inviteeRow struct {
 }
 
 // errManyRows refuses a list as a whole.
-var errManyRows = fmt.Errorf("the list has more than %d rows: split it", MaxInvitees)
+var errManyRows = fmt.Errorf("the list has more than %d rows, or addresses in them: split it", MaxInvitees)
 
 // readInvitees reads a pasted list or a CSV file of people: one a row, "address", "Name <address>" or columns. A first row
 // that names its columns (address, name, class) says where they are; otherwise the column with the address is found, and
@@ -52,11 +52,11 @@ func readInvitees(r io.Reader, class store.Class) (good []inviteeRow, bad []BadR
 		if err != nil {
 			return nil, nil, err
 		}
-		if row > MaxInvitees+1 { // one for the names of the columns
-			return nil, nil, errManyRows
-		}
 		in.row = row
 		in.take(cells)
+		if row > MaxInvitees+1 || len(in.good)+len(in.bad) > MaxInvitees { // one row may name the columns, or many people
+			return nil, nil, errManyRows
+		}
 		row += in.extra
 		in.extra = 0
 	}

@@ -105,7 +105,7 @@ func TestAuditIsFilteredAndExported(t *testing.T) {
 	must(t, err)
 	for n := range 450 {
 		e := store.Event{ID: store.NewEventID(start.Add(time.Duration(n) * time.Second)), What: store.EventSignedIn, Account: a.ID, Actor: "recipient",
-			Facts: map[string]string{"browser": `=cmd|'/c calc'!A1, "x"`}}
+			Facts: map[string]string{"browser": `=cmd|'/c calc'!A1, "x"; =1+1`}}
 		d.bed.Update(func(tx store.Tx) error { return tx.Audit().Add(e) })
 	}
 	list := func(q admin.AuditQuery) (rows []admin.AuditRow) {
@@ -132,7 +132,7 @@ func TestAuditIsFilteredAndExported(t *testing.T) {
 	must(t, d.AuditExport(t.Context(), admin.Socket, admin.AuditQuery{}, admin.FormatCSV, &out))
 	cells, err := csv.NewReader(strings.NewReader(out.String())).ReadAll()
 	must(t, err)
-	if len(cells) != 452 || cells[0][0] != "time" || cells[1][1] != string(store.EventSignedIn) || cells[1][7] != `browser==cmd|'/c calc'!A1, "x"` {
+	if len(cells) != 452 || cells[0][0] != "time" || cells[1][1] != string(store.EventSignedIn) || cells[1][7] != `browser==cmd|'/c calc'!A1, "x"; '=1+1` {
 		t.Errorf("CSV of %d lines: %q", len(cells), cells[1])
 	}
 	if strings.Contains(out.String(), link.Link) {
@@ -222,6 +222,20 @@ func TestB03OneInvitation(t *testing.T) {
 				t.Errorf("%v", err)
 			}
 		})
+	}
+}
+
+// TestMergedUsersAreNotSwitched: the other user is the one to switch, and the sentence says so.
+func TestMergedUsersAreNotSwitched(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	d.users(store.StatusActive, "bob@example.org")
+	d.fail = account.ErrMerged
+	for _, to := range []store.Status{store.StatusDisabled, store.StatusActive} {
+		typed := new(admin.InputError)
+		if err := d.UserSwitch(t.Context(), admin.Socket, "bob@example.org", to); !errors.As(err, &typed) || !strings.Contains(err.Error(), "bob@example.org was merged") {
+			t.Errorf("to %s: %v", to, err)
+		}
 	}
 }
 

@@ -54,8 +54,7 @@ func (s *Service) AdminList(ctx context.Context, a Actor, c store.Cursor) (page 
 	return page, err
 }
 
-// AdminCreate makes an administrator who sets himself up by the link, within a day. Who has not done so yet gets a new
-// link, and the old one is dead.
+// AdminCreate makes an administrator who sets himself up by the link, within a day. Later, AdminReset makes a new link.
 func (s *Service) AdminCreate(ctx context.Context, a Actor, address string, role Role) (SetupLink, error) {
 	if err := a.allow("AdminCreate"); err != nil {
 		return SetupLink{}, err

@@ -123,10 +123,16 @@ func (s *Service) UserSwitch(ctx context.Context, a Actor, user string, to store
 	if err != nil {
 		return err
 	}
+	turn := s.Users.Enable
 	if to == store.StatusDisabled {
-		return s.Users.Disable(ctx, a.Name, acc.ID)
+		turn = s.Users.Disable
 	}
-	return s.Users.Enable(ctx, a.Name, acc.ID)
+	if err := turn(ctx, a.Name, acc.ID); errors.Is(err, account.ErrMerged) {
+		return inputf("%s was merged into another user: switch that one", acc.Address)
+	} else if err != nil {
+		return err
+	}
+	return nil
 }
 
 // UserEdit is what an administrator writes about a user.
