@@ -49,8 +49,12 @@ func (s *Service) AskChange(ctx context.Context, in ChangeRequest) error {
 		}
 		m := s.tokenMail(a, t)
 		m.Link = s.link(seal.TokenActivate, secret)
+		keep := atMostThree
+		if s.knows(a, in.Client) {
+			keep = threeMore
+		}
 		own, err := s.Mails.ActivatePassword(m)
-		return s.mailToken(ctx, t, atMostThree, own, err)
+		return s.mailToken(ctx, t, keep, own, err)
 	})
 }
 

@@ -25,8 +25,7 @@ func (s *Service) prove(ctx context.Context, who Signed, password string, c Clie
 
 // tryPassword opens the box of an account's current key, by one Argon2id.
 func (s *Service) tryPassword(ctx context.Context, a store.Account, password string, c Client) (seal.Seed, error) {
-	known := s.Keys.CheckBrowserMAC(a.ID, a.RegisteredAt, c.Known)
-	try := candidate{account: a, track: trackKey{address: a.Address.Key(), known: known}, class: guest}
+	try := candidate{account: a, track: trackKey{address: a.Address.Key(), known: s.knows(a, c)}, class: guest}
 	try.key, _ = a.Current()
 	if err := s.admit(ctx, c, try.track); err != nil {
 		return seal.Seed{}, err

@@ -30,10 +30,12 @@ const (
 	mailsAnHour = 5               // of one kind to one account
 )
 
-// newest: a newer token of that kind ends the older one. atMostThree: none overwrites another (KEYS K9).
+// newest: a newer token of that kind ends the older one. atMostThree: none overwrites another (KEYS K9). threeMore is for
+// browsers that signed in to the account before: places that no stranger can fill.
 var (
 	newest      = store.Keep{Max: 1, Drop: true}
 	atMostThree = store.Keep{Max: 3}
+	threeMore   = store.Keep{Max: 6}
 )
 
 // Remind mails an account's reminder phrase to its address (A2). It answers the same for every address, and looks up
@@ -61,6 +63,15 @@ type mailing struct {
 	gap  time.Duration // between two of them
 }
 
+// by counts the mails apart that a browser asks for which signed in to the account before (KEYS K13): a stranger must
+// not use up what its owner needs to get back in.
+func (m mailing) by(known bool) mailing {
+	if known {
+		m.kind += ", known browser"
+	}
+	return m
+}
+
 // afterwards takes a request for an address and does its job once it is answered, if the address has an account that may
 // be used and is not sent such mails too often. What then fails is logged: there is nobody left to be told.
 func (s *Service) afterwards(ctx context.Context, address string, c Client, m mailing, job func(context.Context, store.Account) error) error {
@@ -74,7 +85,7 @@ func (s *Service) promise(k store.AddressKey, c Client, m mailing, job func(cont
 	taken := s.Later(func(ctx context.Context) {
 		a, err := s.recoverable(ctx, k)
 		if err == nil && !a.ID.IsZero() {
-			if !s.throttle.mail(a.ID, m, s.Now()) {
+			if !s.throttle.mail(a.ID, m.by(s.knows(a, c)), s.Now()) {
 				err = errOften
 			} else {
 				err = job(ctx, a)
@@ -90,6 +101,11 @@ func (s *Service) promise(k store.AddressKey, c Client, m mailing, job func(cont
 
 // errOften: an account is sent such mails too often.
 var errOften = errors.New("mailed often enough")
+
+// knows reports whether a browser signed in to an account before.
+func (s *Service) knows(a store.Account, c Client) bool {
+	return s.Keys.CheckBrowserMAC(a.ID, a.RegisteredAt, c.Known)
+}
 
 // recoverable is the account of an address whose password may be replaced by mail; zero: none.
 func (s *Service) recoverable(ctx context.Context, k store.AddressKey) (a store.Account, err error) {

@@ -198,6 +198,40 @@ func TestK9AtMostThreePendingChanges(t *testing.T) {
 	})
 }
 
+// K13: three requests a day of a stranger must not keep the owner out, nor as many as he can send: a browser that signed
+// in before has places and mails of its own.
+func TestK9StrangersDoNotUseUpTheOwnersWayBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := newEnv(t)
+		ctx := t.Context()
+		e.quick(bob)
+		who, err := e.SignIn(ctx, login(bob.String(), password))
+		must(t, err)
+		home := client
+		home.Known = who.Known
+		ask := func(c account.Client, pass string, mails int) {
+			t.Helper()
+			must(t, e.AskChange(ctx, account.ChangeRequest{Address: bob.String(), Password: pass, Client: c}))
+			time.Sleep(10 * time.Second)
+			if n := len(e.accountMails()); n != mails {
+				t.Fatalf("%d mails, want %d", n, mails)
+			}
+		}
+		const foreign = "Somebody else's 8 horses"
+		for n := range 6 {
+			ask(client, foreign, min(n+1, 3))
+		}
+		made := client
+		made.Known = e.bed.Keys.BrowserMAC(who.Account.ID, who.Account.RegisteredAt.Add(time.Second)) // of an earlier registration
+		ask(made, foreign, 3)
+		ask(home, fresh, 4)
+		ask(client, foreign, 4)
+		if _, err := e.Activate(ctx, e.found(activation), newPassword(fresh)); err != nil {
+			t.Errorf("the owner cannot activate: %v", err)
+		}
+	})
+}
+
 // C10: once; newer kills older, but not within two minutes, so that a stranger cannot keep killing it.
 func TestK9ResetLink(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
