@@ -55,7 +55,8 @@ func TestConsolePathsThatAreNone(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	v := w.signedIn(dana, admin.RoleAdmin)
-	for _, path := range []string{"/none", "/messages/x", "/messages/" + strings.Repeat("0", 26), "/messages/%00", "/queue/0.0", "/queue/%ff", "/static/none.css", "/messages/../x"} {
+	for _, path := range []string{"/none", "/messages/x", "/messages/" + strings.Repeat("0", 26), "/messages/%00", "/queue/0.0", "/queue/%ff", "/static/none.css", "/messages/../x",
+		"/queue?after=x!", "/messages?after=x!", "/users?after=x!", "/groups?after=x!", "/audit?after=x!"} {
 		if a := v.get(path); a.status != http.StatusNotFound {
 			t.Errorf("GET %s: %d", path, a.status)
 		}

@@ -65,7 +65,7 @@ func (c *Console) queue(w http.ResponseWriter, r *http.Request, who admin.Signed
 	domain := strings.TrimSpace(web.OneLine(q.Get("domain"), longest))
 	list, err := c.Admin.QueueList(r.Context(), who.Actor, store.DomainKey(domain), store.Cursor(q.Get("after")))
 	if err != nil {
-		return err
+		return cursorError(err)
 	}
 	p := queuePage{page: c.page(r, who, "queue"), Domain: domain, All: list.All}
 	for _, row := range list.Rows {
