@@ -95,7 +95,7 @@ func muted(tx store.Tx, now time.Time) (list []Alert, err error) {
 		}
 		seen[e.Account] = true
 		acc, err := tx.Accounts().Get(e.Account)
-		if err != nil {
+		if err != nil && !gone(err) {
 			return nil, err
 		}
 		if acc.Muted {

@@ -127,7 +127,7 @@ func (s *Service) GroupPeopleList(ctx context.Context, a Actor, group string, c 
 			row := GroupPerson{Address: p.Address.String(), Name: p.Name, Class: p.Class, Outcome: p.Outcome, Done: p.Done}
 			if u, err := tx.Accounts().ByAddress(p.Address.Key()); err == nil {
 				row.Status = string(u.Status)
-			} else if !errors.Is(err, store.ErrNotFound) {
+			} else if !gone(err) {
 				return err
 			}
 			page.Rows = append(page.Rows, row)

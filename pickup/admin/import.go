@@ -83,6 +83,10 @@ func chunks(list []inviteeRow) (parts [][]inviteeRow) {
 func (s *Service) judge(tx store.Tx, part []inviteeRow, p *Preview, kept *[]inviteeRow, bad *[]BadRow) error {
 	for _, r := range part {
 		u, err := tx.Accounts().ByAddress(r.Address.Key())
+		if errors.Is(err, store.ErrCorrupt) {
+			*bad = append(*bad, BadRow{Row: r.row, Reason: "the record of the user is damaged"})
+			continue
+		}
 		if err != nil && !errors.Is(err, store.ErrNotFound) {
 			return err
 		}

@@ -2,6 +2,7 @@ package admin
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"time"
 
@@ -25,7 +26,7 @@ type MessageRow struct {
 	RecipientView
 	ID      string    `json:"id"`
 	At      time.Time `json:"at"`
-	From    string    `json:"from"`
+	From    string    `json:"from"` // "<>" for the null sender; empty: the record of the message is damaged
 	Size    int64     `json:"size"`
 	Expires time.Time `json:"expires,omitzero"`
 }
@@ -76,22 +77,33 @@ func (q MessageQuery) filter() (store.Filter, error) {
 	return f, nil
 }
 
-// messageRows reads the messages of recipients, each once.
+// messageRows reads the messages of recipients, each once. One whose record is damaged is shown by what its recipients'
+// records tell.
 func messageRows(tx store.Tx, rcpts []store.Recipient) (rows []MessageRow, err error) {
 	var m store.Message
+	from := ""
 	for _, r := range rcpts {
 		if m.ID != r.Key.Message {
-			if m, err = tx.Messages().Get(r.Key.Message); err != nil {
+			m, err = tx.Messages().Get(r.Key.Message)
+			switch {
+			case gone(err):
+				m, from = store.Message{ID: r.Key.Message, At: r.Key.Message.Time()}, ""
+			case err != nil:
 				return nil, err
+			case m.From == nil:
+				from = "<>"
+			default:
+				from = m.From.String()
 			}
 		}
-		row := MessageRow{RecipientView: recipientView(r), ID: m.ID.String(), At: m.At, From: "<>", Size: m.Size, Expires: r.Expires}
-		if m.From != nil {
-			row.From = m.From.String()
-		}
-		rows = append(rows, row)
+		rows = append(rows, MessageRow{RecipientView: recipientView(r), ID: m.ID.String(), At: m.At, From: from, Size: m.Size, Expires: r.Expires})
 	}
 	return rows, nil
+}
+
+// gone reports whether an error tells of one record alone, which is damaged or not there: a list goes on without it.
+func gone(err error) bool {
+	return errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrCorrupt)
 }
 
 // MessageShow tells one message's metadata and story, by its id or an item's.

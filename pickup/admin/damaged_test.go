@@ -1,0 +1,100 @@
+package admin_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+
+	"postern/pickup/admin"
+	"postern/store"
+)
+
+// damaged is a store in which the records of one message and of one account do not read.
+type damaged struct {
+	store.Store
+	message store.MessageID
+	account store.Account
+}
+
+func (s *damaged) View(ctx context.Context, f func(store.Tx) error) error {
+	return s.Store.View(ctx, func(tx store.Tx) error { return f(damagedTx{tx, s}) })
+}
+
+type damagedTx struct {
+	store.Tx
+	s *damaged
+}
+
+func (t damagedTx) Messages() store.Messages { return damagedMessages{t.Tx.Messages(), t.s} }
+func (t damagedTx) Accounts() store.Accounts { return damagedAccounts{t.Tx.Accounts(), t.s} }
+
+type damagedMessages struct {
+	store.Messages
+	s *damaged
+}
+
+func (m damagedMessages) Get(id store.MessageID) (store.Message, error) {
+	if id == m.s.message {
+		return store.Message{}, store.ErrCorrupt
+	}
+	return m.Messages.Get(id)
+}
+
+type damagedAccounts struct {
+	store.Accounts
+	s *damaged
+}
+
+func (a damagedAccounts) Get(id store.AccountID) (store.Account, error) {
+	if id == a.s.account.ID {
+		return store.Account{}, store.ErrCorrupt
+	}
+	return a.Accounts.Get(id)
+}
+
+func (a damagedAccounts) ByAddress(k store.AddressKey) (store.Account, error) {
+	if k == a.s.account.Address.Key() {
+		return store.Account{}, store.ErrCorrupt
+	}
+	return a.Accounts.ByAddress(k)
+}
+
+// TestI5OneDamagedRecordHidesNoOther: lists of messages, alerts and lists of people go on around it.
+func TestI5OneDamagedRecordHidesNoOther(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	bad := d.mail(1, bob)
+	d.mail(1, bob)
+	acc, _ := d.bed.Person(bob, store.Confirmed)
+	d.bed.Update(func(tx store.Tx) error {
+		return tx.Audit().Add(store.Event{ID: store.NewEventID(start), What: store.EventMuted, Account: acc.ID, Actor: "system"})
+	})
+	_, err := d.GroupCreate(t.Context(), admin.Socket, "Finance")
+	must(t, err)
+	p, err := d.InvitePreview(t.Context(), admin.Socket, strings.NewReader(bob.String()+"\ncarla@mail.example\n"), store.ClassGuest)
+	must(t, err)
+	_, err = d.GroupFill(t.Context(), admin.Socket, "Finance", p.Draft)
+	must(t, err)
+
+	d.Store = &damaged{d.Store, bad.ID, acc}
+	list, err := d.MessageList(t.Context(), admin.Socket, admin.MessageQuery{}, "")
+	if err != nil || len(list.Rows) != 2 {
+		t.Fatalf("%d messages, %v", len(list.Rows), err)
+	}
+	for _, r := range list.Rows {
+		if hurt := r.ID == bad.ID.String(); r.To != bob.String() || hurt != (r.From == "") || r.At.IsZero() {
+			t.Errorf("listed %+v", r)
+		}
+	}
+	if _, err := d.AlertList(t.Context(), admin.Socket); err != nil {
+		t.Errorf("alerts: %v", err)
+	}
+	people, err := d.GroupPeopleList(t.Context(), admin.Socket, "Finance", "")
+	if err != nil || len(people.Rows) != 2 {
+		t.Errorf("%d people, %v", len(people.Rows), err)
+	}
+	p, err = d.InvitePreview(t.Context(), admin.Socket, strings.NewReader(bob.String()+"\ncarla@mail.example\n"), store.ClassGuest)
+	if err != nil || p.Good != 1 || len(p.Bad) != 1 || p.Bad[0].Row != 1 || !strings.Contains(p.Bad[0].Reason, "damaged") {
+		t.Errorf("preview %+v, %v", p, err)
+	}
+}
