@@ -20,6 +20,10 @@ func (s *damaged) View(ctx context.Context, f func(store.Tx) error) error {
 	return s.Store.View(ctx, func(tx store.Tx) error { return f(damagedTx{tx, s}) })
 }
 
+func (s *damaged) Update(ctx context.Context, f func(store.Tx) error) error {
+	return s.Store.Update(ctx, func(tx store.Tx) error { return f(damagedTx{tx, s}) })
+}
+
 type damagedTx struct {
 	store.Tx
 	s *damaged
@@ -59,7 +63,8 @@ func (a damagedAccounts) ByAddress(k store.AddressKey) (store.Account, error) {
 	return a.Accounts.ByAddress(k)
 }
 
-// TestI5OneDamagedRecordHidesNoOther: lists of messages, alerts and lists of people go on around it.
+// TestI5OneDamagedRecordHidesNoOther: lists of messages, alerts, lists of people and the rotation of
+// the server key go on around it.
 func TestI5OneDamagedRecordHidesNoOther(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)
@@ -96,5 +101,19 @@ func TestI5OneDamagedRecordHidesNoOther(t *testing.T) {
 	p, err = d.InvitePreview(t.Context(), admin.Socket, strings.NewReader(bob.String()+"\ncarla@mail.example\n"), store.ClassGuest)
 	if err != nil || p.Good != 1 || len(p.Bad) != 1 || p.Bad[0].Row != 1 || !strings.Contains(p.Bad[0].Reason, "damaged") {
 		t.Errorf("preview %+v, %v", p, err)
+	}
+	was, err := d.KeyList(t.Context(), admin.Socket)
+	must(t, err)
+	if _, err := d.KeyRotate(t.Context(), admin.Socket); err != nil {
+		t.Fatalf("rotation: %v", err)
+	}
+	now, err := d.KeyList(t.Context(), admin.Socket)
+	if err != nil || len(now) != len(was)+1 {
+		t.Errorf("keys %+v, %v", now, err)
+	}
+	for _, k := range now {
+		if k.Rows > 0 && !k.Current {
+			t.Errorf("%d rows still name %s", k.Rows, k.ID)
+		}
 	}
 }

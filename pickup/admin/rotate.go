@@ -70,6 +70,9 @@ func walkMessages(tx store.Tx, w walker, c store.Cursor) (store.Cursor, error) {
 			continue
 		}
 		m, err := tx.Messages().Get(r.Key.Message)
+		if gone(err) {
+			continue // no key opens it any more
+		}
 		if err != nil {
 			return "", err
 		}
