@@ -5,13 +5,14 @@ import (
 	"time"
 
 	"postern/cmd/browser"
+	"postern/pickup"
 	"postern/store"
 )
 
 // pagesOfCodes are those of somebody who reads with mailed codes, in every state.
-func pagesOfCodes(t *testing.T) map[string]string {
+func pagesOfCodes(t *testing.T, change ...func(*pickup.Config)) map[string]string {
 	t.Helper()
-	w := newWorld(t, byCode)
+	w := newWorld(t, append(change, byCode)...)
 	pages := map[string]string{}
 	add := func(name string, a answer) { pages[name] = a.body }
 	secret, key := w.plant(joan, letter{subject: "[secure] Care plan", text: "Dear Joan"})

@@ -220,9 +220,9 @@ func (v *visitor) comeBack(by account.Recovery) {
 }
 
 // pagesOfFirst are those of a first access by a temporary password.
-func pagesOfFirst(t *testing.T, add func(string, answer)) {
+func pagesOfFirst(t *testing.T, add func(string, answer), change ...func(*pickup.Config)) {
 	t.Helper()
-	w := newWorld(t, byTemporary)
+	w := newWorld(t, append(change, byTemporary)...)
 	secret, _ := w.plant(joan, letter{subject: "Care plan", text: "Dear Joan"})
 	v := w.visitor()
 	add("cover.temporary", v.get(linkOf(secret)))

@@ -102,9 +102,9 @@ func everyPage(t *testing.T, change ...func(*pickup.Config)) map[string]string {
 	add("invitation.used", guest.get(invitation))
 	pagesOfMessages(t, w, pages, first, key)
 	pagesOfEnds(w, add)
-	pagesOfRecovery(t, add)
-	maps.Copy(pages, pagesOfCodes(t))
-	pagesOfFirst(t, add)
+	pagesOfRecovery(t, add, change...)
+	maps.Copy(pages, pagesOfCodes(t, change...))
+	pagesOfFirst(t, add, change...)
 	return pages
 }
 

@@ -68,9 +68,9 @@ func (v *visitor) askChange(address, password string) answer {
 }
 
 // pagesOfRecovery are those of people who forgot their password.
-func pagesOfRecovery(t *testing.T, add func(string, answer)) {
+func pagesOfRecovery(t *testing.T, add func(string, answer), change ...func(*pickup.Config)) {
 	t.Helper()
-	w := newWorld(t)
+	w := newWorld(t, change...)
 	signed, _, key := w.account(joan)
 	guest := w.visitor()
 	add("reminder", guest.get("/reminder"))
@@ -100,13 +100,13 @@ func pagesOfRecovery(t *testing.T, add func(string, answer)) {
 	add("settings-earlier.wrong", guest.post("/settings/earlier", "old", "wrong", "earlier", password))
 	add("settings-earlier.none", guest.post("/settings/earlier", "old", newPassword, "earlier", "wrong"))
 	add("inbox.earlier", guest.follow(guest.post("/settings/earlier", "old", newPassword, "earlier", password)))
-	pagesOfReset(t, add)
-	pagesOfTemporary(t, add)
+	pagesOfReset(t, add, change...)
+	pagesOfTemporary(t, add, change...)
 }
 
-func pagesOfReset(t *testing.T, add func(string, answer)) {
+func pagesOfReset(t *testing.T, add func(string, answer), change ...func(*pickup.Config)) {
 	t.Helper()
-	w := way(t, account.RecoverLink)
+	w := way(t, account.RecoverLink, change...)
 	w.account(joan)
 	guest := w.visitor()
 	add("forgotten.link", guest.get("/change-password"))
@@ -119,9 +119,9 @@ func pagesOfReset(t *testing.T, add func(string, answer)) {
 	add("new-password.expired", guest.get(link))
 }
 
-func pagesOfTemporary(t *testing.T, add func(string, answer)) {
+func pagesOfTemporary(t *testing.T, add func(string, answer), change ...func(*pickup.Config)) {
 	t.Helper()
-	w := way(t, account.RecoverTemporary)
+	w := way(t, account.RecoverTemporary, change...)
 	w.account(joan)
 	guest := w.visitor()
 	add("forgotten.temporary", guest.get("/change-password"))
