@@ -373,6 +373,9 @@ func TestB13AliasWithAnAccountIsMerged(t *testing.T) {
 	if a := second.get("/"); a.to() != "/sign-in" {
 		t.Errorf("the merged account is still signed in: %d", a.status)
 	}
+	if told := strings.Join(w.mails(store.KindAccount), "\n"); !strings.Contains(told, "is now part of another") || strings.Count(told, "To: "+family.String()) != 2 {
+		t.Errorf("the address was not told that its account ended: %s", told)
+	}
 	lacks(t, "its password", w.visitor().post("/sign-in", "email", family.String(), "password", familyPassword), 403, refusal)
 	lacks(t, "inbox", v.get("/"), 200, "Family first", "Family second")
 	lacks(t, "what it had opened", v.get("/m/"+read.String()), 200, "Text for the family.")

@@ -44,6 +44,9 @@ func TestB03InvitationLeadsToAnAccount(t *testing.T) {
 			t.Fatalf("the page: %d\n%s", a.status, a.body)
 		}
 	}
+	if a := v.post("/language", "lang", "en", "to", link); a.to() != link {
+		t.Errorf("a choice of language leads from the page to %q", a.to())
+	}
 	for name, fields := range map[string][]string{
 		"button alone":  {},
 		"weak":          {"password", "short", "password2", "short"},

@@ -174,7 +174,7 @@ func localTarget(to string) string {
 // localLink is localTarget that allows pages with a token too. Only a form's body may carry it.
 func localLink(to string) string {
 	clean, ok := localPath(to)
-	if ok && slices.ContainsFunc([]string{"/p/", "/w/", "/a/", "/v/", "/r/"}, func(root string) bool { return strings.HasPrefix(clean, root) }) {
+	if ok && slices.ContainsFunc([]string{"/p/", "/w/", "/a/", "/v/", "/r/", "/n/"}, func(root string) bool { return strings.HasPrefix(clean, root) }) {
 		return clean
 	}
 	return localTarget(to)

@@ -57,7 +57,8 @@ type AliasAnswer struct {
 }
 
 // ConfirmAlias makes the address of an alias mail's link an alias of the account that asked for it, whose full session
-// this must be (KEYS K9). It is the only way to an alias. A mail tells the account's own address.
+// this must be (KEYS K9). It is the only way to an alias. A mail tells the account's own address, and
+// another one the alias if its account ends: nobody can sign in to that any more.
 //
 // Errors: ErrUnknownLink, store.ErrUsed, store.ErrExpired, ErrNotYours, ErrAliasTaken, ErrAliasShut, ErrPassword (the
 // typed one is not that of the address's account), ErrNoSession, *BusyError.
@@ -76,8 +77,7 @@ func (s *Service) ConfirmAlias(ctx context.Context, who Signed, in AliasAnswer) 
 	if err := s.openMerged(ctx, who, in, &c); err != nil {
 		return err
 	}
-	m := s.aliasMail(who.Account, c.alias, c.at, in.Client)
-	if c.told, err = prepare(ctx, s.Outbox, m, s.Mails.AliasAdded); err != nil {
+	if err := s.tellAlias(ctx, who, &c); err != nil {
 		return err
 	}
 	if err := s.commitAlias(ctx, who, c); err != nil {
@@ -95,7 +95,25 @@ type confirming struct {
 	alias  store.Address
 	own    store.Account // of the alias itself; zero: none
 	chain  []byte        // the seed of own's current key, sealed to that of the account
-	told   outbox.Prepared
+	told   []outbox.Prepared
+}
+
+// tellAlias composes the mails about an alias.
+func (s *Service) tellAlias(ctx context.Context, who Signed, c *confirming) error {
+	m := s.aliasMail(who.Account, c.alias, c.at, c.client)
+	added, err := prepare(ctx, s.Outbox, m, s.Mails.AliasAdded)
+	if err != nil {
+		return err
+	}
+	c.told = append(c.told, added)
+	if !c.own.Registered {
+		return nil
+	}
+	m = s.aliasMail(who.Account, c.alias, c.at, c.client)
+	m.To, m.Lang = c.alias, c.own.Language
+	merged, err := prepare(ctx, s.Outbox, m, s.Mails.AccountMerged)
+	c.told = append(c.told, merged)
+	return err
 }
 
 // readAlias finds the token and the account that the address has of its own.
@@ -181,8 +199,10 @@ func (s *Service) commitAlias(ctx context.Context, who Signed, c confirming) err
 			if err := tx.Accounts().Set(a); err != nil {
 				return err
 			}
-			if err := c.told.Put(tx); err != nil {
-				return err
+			for _, told := range c.told {
+				if err := told.Put(tx); err != nil {
+					return err
+				}
 			}
 			return tx.Audit().Add(added)
 		})

@@ -65,6 +65,7 @@ type Mails interface {
 	Disowned(notify.AccountMail) (store.OwnMail, error)
 	AliasAsked(notify.AliasMail) (store.OwnMail, error)
 	AliasAdded(notify.AliasMail) (store.OwnMail, error)
+	AccountMerged(notify.AliasMail) (store.OwnMail, error)
 	PasswordReminder(notify.RecoveryMail) (store.OwnMail, error)
 	ActivatePassword(notify.RecoveryMail) (store.OwnMail, error)
 	TemporaryPassword(notify.RecoveryMail) (store.OwnMail, error)

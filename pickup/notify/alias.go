@@ -49,6 +49,21 @@ func (c *Composer) AliasAdded(a AliasMail) (store.OwnMail, error) {
 	return c.toAccount(w, a.AccountMail, store.KindAccount)
 }
 
+// AccountMerged composes the mail to an address whose own account became a part of another one: who was not the one to
+// follow the link learns of it.
+func (c *Composer) AccountMerged(a AliasMail) (store.OwnMail, error) {
+	w := c.write(a.Lang)
+	w.subject = w.say(phraseAliasSubject, a.Account.String(), c.org.Name)
+	w.para(phraseMerged, c.org.Name)
+	w.aliasFacts(a)
+	w.asked(phraseWasItYou, phraseAddedMine)
+	w.asked(phraseWasItOther, phraseMergedOther)
+	w.para(phraseNeverAsk)
+	end := w.close(phraseAliasReason, a.Account.String(), c.org.Name, a.Alias.String())
+	m, _, err := c.compose(c.accountSheet(w, a.AccountMail, store.KindAccount, end))
+	return m, err
+}
+
 func (w *writer) aliasFacts(a AliasMail) {
 	alias, account := w.fact(phraseAliasNew, ""), w.fact(phraseAliasAccount, "")
 	alias.address, account.address = a.Alias.String(), a.Account.String()

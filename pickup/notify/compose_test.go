@@ -184,6 +184,10 @@ func mails(t testing.TB, author mail.Mailbox) map[string]func(*Composer) (store.
 		"password-changed":       account((*Composer).PasswordChanged, ""),
 		"alias-asked":            alias((*Composer).AliasAsked, strings.Replace(testLink, "/p/", "/a/", 1)),
 		"alias-added":            alias((*Composer).AliasAdded, ""),
+		"alias-merged": alias(func(c *Composer, a AliasMail) (store.OwnMail, error) {
+			a.To = a.Alias
+			return c.AccountMerged(a)
+		}, ""),
 		"first-password": func(c *Composer) (store.OwnMail, error) {
 			return c.FirstPassword(FirstPasswordMail{ID: ownID, To: address(t, "joan.hartley@mail.example"), Author: author, Password: "k3m7-x9p2-r4t6-w8z0", Until: expiresAt})
 		},

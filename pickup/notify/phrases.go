@@ -207,6 +207,9 @@ const (
 	phraseAdded        = "On the site where %[1]s keeps private messages for you, another address was added to your account:"
 	phraseAddedMine    = "Then there is nothing left to do. New messages to that address arrive in your inbox on the site, and you can sign in with it too."
 	phraseAddedOther   = "Then somebody knows your password. Type %[1]s into your browser, sign in, change the password and remove the address under Settings, and tell the help desk named below."
+
+	phraseMerged      = "The account that this address had on the site where %[1]s keeps private messages is now part of another account. Its password no longer works, and new messages to this address arrive in the inbox of that account:"
+	phraseMergedOther = "Then that person used the link that we mailed to this address. Tell the help desk named below at once, and change the password of your mailbox."
 )
 
 // Phrases lists every id that this package hands to its Catalogue, for the completeness test of translations.
@@ -236,6 +239,7 @@ func Phrases() []string {
 		phraseInviteNot, phraseInviteReason,
 		phraseAliasNew, phraseAliasAccount, phraseAliasSubject, phraseAlias, phraseAliasLink, phraseAliasMeansLead, phraseAliasMeans,
 		phraseAliasOtherLead, phraseAliasOther, phraseAliasReason, phraseAddedSubject, phraseAdded, phraseAddedMine, phraseAddedOther,
+		phraseMerged, phraseMergedOther,
 	}
 	list = append(list, zones[:]...)
 	list = append(list, weekdays[:]...)
