@@ -67,6 +67,9 @@ func TestB03InvitationLeadsToAnAccount(t *testing.T) {
 	if a := w.status("carla@example.org"); a.Status != store.StatusActive || !a.Registered || a.Standing != store.Confirmed || !a.Member {
 		t.Errorf("after: %+v", a)
 	}
+	if told := strings.Join(w.mails(store.KindAccount), "\n"); strings.Count(told, "password was chosen for your address") != 1 || strings.Contains(told, password) {
+		t.Errorf("the address was not told once: %s", told)
+	}
 	if a := v.get("/"); a.status != http.StatusOK || !strings.Contains(a.body, "carla@example.org") {
 		t.Errorf("the inbox: %d", a.status)
 	}

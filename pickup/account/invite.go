@@ -178,7 +178,7 @@ type Acceptance struct {
 }
 
 // Accept makes the account of an invitation usable and signs it in. The link came by mail, so the account is confirmed
-// at once (KEYS K8 (c)). ErrUnknownLink, store.ErrUsed, store.ErrExpired, ErrHasAccount (registered meanwhile),
+// at once (KEYS K8 (c)). A mail tells its address. ErrUnknownLink, store.ErrUsed, store.ErrExpired, ErrHasAccount (registered meanwhile),
 // ErrSignIn (disabled), *CriteriaError, ErrReminderHint, ErrReminderLong, *BusyError, the errors of seal.ParseToken.
 func (s *Service) Accept(ctx context.Context, token string, in Acceptance) (Signed, error) {
 	arrived := s.Now()
@@ -233,6 +233,10 @@ func (s *Service) commitAcceptance(ctx context.Context, in Signed, t store.Token
 	registered := store.Event{ID: store.NewEventID(a.RegisteredAt), What: store.EventRegistered, Account: a.ID, Actor: actorSelf,
 		Facts: map[string]string{"browser": in.Session.Browser, "by": "invitation"}}
 	confirmed := confirmation(a.RegisteredAt, a.ID, "invitation")
+	told, err := prepare(ctx, s.Outbox, s.accountMail(a, in.Session.Created, in.Session.Browser), s.Mails.PasswordChosen)
+	if err != nil {
+		return err
+	}
 	return s.Store.Update(ctx, func(tx store.Tx) error {
 		if err := use(tx); err != nil {
 			return err
@@ -240,6 +244,6 @@ func (s *Service) commitAcceptance(ctx context.Context, in Signed, t store.Token
 		if err := tx.Accounts().Set(a); err != nil {
 			return err
 		}
-		return errors.Join(endPending(tx, a), tx.Sessions().Put(in.Session), tx.Audit().Add(registered), tx.Audit().Add(confirmed))
+		return errors.Join(endPending(tx, a), tx.Sessions().Put(in.Session), told.Put(tx), tx.Audit().Add(registered), tx.Audit().Add(confirmed))
 	})
 }

@@ -44,7 +44,8 @@ func (c *Composer) FirstPassword(m FirstPasswordMail) (store.OwnMail, error) {
 	return own, err
 }
 
-// PasswordChosen composes the mail after somebody chose the first password of an address by a temporary one.
+// PasswordChosen composes the mail after somebody chose the first password of an address by a temporary one, or by an
+// invitation.
 func (c *Composer) PasswordChosen(a AccountMail) (store.OwnMail, error) {
 	w := c.write(a.Lang)
 	w.subject = w.say(phraseWelcomeSubject, a.To.String(), c.org.Name)
