@@ -54,6 +54,7 @@ const (
 	EventEnabled      What = "account.enabled"
 	EventQueueRetry   What = "queue.retried"
 	EventQueueDrop    What = "queue.dropped"
+	EventKeyAdded     What = "key.added"
 	EventKeyRotated   What = "key.rotated"
 	EventKeyRetired   What = "key.retired"
 	EventAdmin        What = "admin.created"

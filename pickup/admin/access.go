@@ -184,13 +184,17 @@ func enterAs(tx store.Tx, who store.Administrator, ses store.Session, e store.Ev
 	return tx.Audit().Add(e)
 }
 
+// actorUnknown is whoever typed a wrong password: an event in the administrator's own name would lay strangers' guesses
+// at his door.
+const actorUnknown = "unknown"
+
 // refuse is every failed log-on; the cause is for the log.
 func (s *Service) refuse(ctx context.Context, c account.Client, who store.Administrator, cause string) error {
 	name := "none"
 	if !who.ID.IsZero() {
 		name = who.ID.String()
 		s.Recorder.Record(store.Event{ID: store.NewEventID(s.now()), What: store.EventAdminFail, Account: who.ID,
-			Actor: who.Address.String(), Facts: map[string]string{"browser": account.Label(c.Browser), "client": c.IP.String()}})
+			Actor: actorUnknown, Facts: map[string]string{"browser": account.Label(c.Browser), "client": c.IP.String()}})
 	}
 	s.Log.LogAttrs(ctx, slog.LevelWarn, "sign-in to the console refused", slog.String("event", "console-sign-in"), slog.String("ref", c.Ref),
 		slog.String("administrator", name), slog.String("cause", cause), slog.String("client_ip", c.IP.String()))

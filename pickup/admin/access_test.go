@@ -187,6 +187,11 @@ func TestI9EveryFailedConsoleSignInLooksLikeAnyOther(t *testing.T) {
 		if n := len(d.noted); n != 6 { // those that named an administrator
 			t.Errorf("%d failures are recorded", n)
 		}
+		for _, e := range d.noted {
+			if e.Actor == ann.String() || e.Account.IsZero() {
+				t.Errorf("a stranger's guess is recorded as %+v", e)
+			}
+		}
 		if strings.Contains(d.bed.Log.String(), password) || strings.Contains(d.bed.Log.String(), other) {
 			t.Error("a password is in the log")
 		}

@@ -2,6 +2,7 @@ package admin
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -48,7 +49,7 @@ func (s *Service) KeyRotate(ctx context.Context, a Actor) (KeyRow, error) {
 		return KeyRow{}, err
 	}
 	if !unfinished(count, s.Keys.Current()) {
-		if err := s.addKey(ctx); err != nil {
+		if err := s.addKey(ctx, a); err != nil {
 			return KeyRow{}, err
 		}
 	}
@@ -74,14 +75,17 @@ func unfinished(count map[store.KeyID]int, current store.KeyID) bool {
 }
 
 // addKey adds a key in an order that a crash at any step leaves safe: in the file where it opens, its check value in
-// the store, and only then the one that seals.
-func (s *Service) addKey(ctx context.Context) error {
+// the store, and only then the one that seals. Its event does not wait for the end of the rotation.
+func (s *Service) addKey(ctx context.Context, a Actor) error {
 	id, err := s.Keys.Add()
 	if err != nil {
 		return fmt.Errorf("add a key: %w", err)
 	}
 	check := s.Keys.Checks()[id]
-	err = s.Store.Update(ctx, func(tx store.Tx) error { return tx.Settings().Set(CheckPrefix+string(id), check) })
+	event := store.Event{ID: store.NewEventID(s.Now()), What: store.EventKeyAdded, Actor: a.Name, Facts: map[string]string{"key": string(id)}}
+	err = s.Store.Update(ctx, func(tx store.Tx) error {
+		return errors.Join(tx.Settings().Set(CheckPrefix+string(id), check), tx.Audit().Add(event))
+	})
 	if err != nil {
 		return fmt.Errorf("remember the new key: %w", err)
 	}

@@ -143,6 +143,15 @@ func TestK3RotationLeavesNothingUnderTheOldKey(t *testing.T) {
 			if row.Rows != len(all) {
 				t.Errorf("%d values counted, want %d", row.Rows, len(all))
 			}
+			v.bed.View(func(tx store.Tx) error {
+				for _, what := range []store.What{store.EventKeyAdded, store.EventKeyRotated} {
+					events, _, err := tx.Audit().List(store.EventFilter{What: what}, "", 2)
+					if err != nil || len(events) != 1 || events[0].Facts["key"] != string(row.ID) {
+						t.Errorf("%s is on record as %+v, %v", what, events, err)
+					}
+				}
+				return nil
+			})
 			if err := v.KeyRetire(t.Context(), admin.Socket, old, false); err == nil || !strings.Contains(err.Error(), "--now") {
 				t.Errorf("right after the rotation: %v", err)
 			}
