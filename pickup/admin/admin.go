@@ -102,12 +102,13 @@ type Service struct {
 	work    chan struct{} // there may be invitations to send
 	working sync.Mutex    // whoever sends them
 	drafts  drafts
+	census  *census
 }
 
 // New makes a Service.
 func New(c Config) *Service {
 	c.ConsoleURL = strings.TrimRight(c.ConsoleURL, "/")
-	return &Service{Config: c, work: make(chan struct{}, 1)}
+	return &Service{Config: c, work: make(chan struct{}, 1), census: newCensus()}
 }
 
 // now is the time as records keep it.

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"postern/store"
-	"postern/store/seal"
 )
 
 // CheckPrefix leads the settings that hold the check values of server keys: a start that lacks a key named there ends
@@ -22,12 +21,13 @@ type KeyRow struct {
 	Current bool        `json:"current"`
 }
 
-// KeyList tells of the server keys. It reads every row, so it takes its time on a large store.
+// KeyList tells of the server keys. Counting reads every row, which takes its time on a large store: one count goes on
+// at a time, and is good for a minute.
 func (s *Service) KeyList(ctx context.Context, a Actor) ([]KeyRow, error) {
 	if err := a.allow("KeyList"); err != nil {
 		return nil, err
 	}
-	count, err := s.countKeys(ctx)
+	count, err := s.census.read(ctx, s)
 	if err != nil {
 		return nil, err
 	}
@@ -44,6 +44,7 @@ func (s *Service) KeyRotate(ctx context.Context, a Actor) (KeyRow, error) {
 	if err := a.allow("KeyRotate"); err != nil {
 		return KeyRow{}, err
 	}
+	defer s.census.forget()
 	count, err := s.countKeys(ctx)
 	if err != nil {
 		return KeyRow{}, err
@@ -131,6 +132,7 @@ func (s *Service) KeyRetire(ctx context.Context, a Actor, id store.KeyID, atOnce
 	if err != nil {
 		return err
 	}
+	s.census.forget()
 	return s.Keys.Remove(id)
 }
 
@@ -149,48 +151,4 @@ func (s *Service) rotatedLongAgo(ctx context.Context) error {
 			left.Round(time.Second))
 	}
 	return nil
-}
-
-// countKeys says how many sealed values name each server key.
-func (s *Service) countKeys(ctx context.Context) (map[store.KeyID]int, error) {
-	count := map[store.KeyID]int{}
-	book := func(values ...[]byte) {
-		for _, v := range values {
-			if id, ok := seal.KeyOf(v); ok && len(v) > 0 {
-				count[id]++
-			}
-		}
-	}
-	err := s.walk(ctx, walker{
-		message:   func(_ store.Tx, m store.Message) error { book(m.MsgID); bookGrants(book, m.Grants); return nil },
-		recipient: func(_ store.Tx, r store.Recipient) error { bookGrants(book, r.Grants); return nil },
-		account:   func(_ store.Tx, x store.Account) error { bookAccount(book, x); return nil },
-		admin:     func(_ store.Tx, x store.Administrator) error { book(x.Key.Box, x.TOTP); return nil },
-		session:   func(_ store.Tx, x store.Session) error { book(x.Sealed); return nil },
-		token:     func(_ store.Tx, x store.Token) error { bookToken(book, x); return nil },
-		setting:   func(_ store.Tx, _ string, v []byte) error { book(v); return nil },
-	})
-	return count, err
-}
-
-func bookGrants(book func(...[]byte), grants []store.Grant) {
-	for _, g := range grants {
-		if g.Kind != store.GrantRecovery { // has no server layer (KEYS K6)
-			book(g.Data)
-		}
-	}
-}
-
-func bookAccount(book func(...[]byte), a store.Account) {
-	book(a.Reminder)
-	for _, k := range a.Keys {
-		book(k.Box, k.Chain)
-	}
-}
-
-func bookToken(book func(...[]byte), t store.Token) {
-	book(t.Sealed)
-	if t.Key != nil {
-		book(t.Key.Box)
-	}
 }

@@ -192,6 +192,41 @@ func (v *vault) reopen() {
 	})
 }
 
+// TestI8KeysAreCountedOncePerMinute: a count reads the whole store, so a page that is loaded again and again shows the
+// last one. A rotation makes it out of date.
+func TestI8KeysAreCountedOncePerMinute(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	rows := func() (n int) {
+		list, err := d.KeyList(t.Context(), admin.Socket)
+		must(t, err)
+		for _, k := range list {
+			n += k.Rows
+		}
+		return n
+	}
+	add := func(name string) {
+		_, err := seal.LoadMACKey(t.Context(), d.Store, d.Keys, name)
+		must(t, err)
+	}
+	before := rows()
+	add("one")
+	if n := rows(); n != before {
+		t.Errorf("%d rows within the minute, want the %d that were counted", n, before)
+	}
+	d.later(time.Minute)
+	after := rows()
+	if after <= before {
+		t.Errorf("%d rows after a minute, want more than %d", after, before)
+	}
+	add("two")
+	_, err := d.KeyRotate(t.Context(), admin.Socket)
+	must(t, err)
+	if n := rows(); n <= after {
+		t.Errorf("%d rows after the rotation, want more than %d", n, after)
+	}
+}
+
 // A key that a row still names is not destroyed.
 func TestK3KeyInUseIsNotRetired(t *testing.T) {
 	t.Parallel()
