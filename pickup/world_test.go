@@ -108,6 +108,9 @@ func newWorld(t *testing.T, change ...func(*pickup.Config)) *world {
 	w.recovery = cfg.Recovery
 	w.build(address, london)
 	cfg.Accounts, cfg.Messages = w.accounts, w.messages
+	for _, f := range change { // again: some wrap the services, which are made by what the others chose
+		f(&cfg)
+	}
 	w.site, err = pickup.New(cfg)
 	must(t, err)
 	handler = w.site.Handler()

@@ -93,7 +93,7 @@ func (s shape) checkHead(t *testing.T, page page) {
 func (s shape) checkText(t *testing.T, p *person, base string) {
 	t.Helper()
 	page := p.wantStatus(http.StatusOK, p.get(base+"/text"))
-	text := visible(between([]byte(page.body), `<div class="plain" dir="auto">`, "</div>", ""))
+	text := visible(between([]byte(page.body), `<div class="plain" dir="auto" lang="">`, "</div>", ""))
 	for _, want := range s.text {
 		if !strings.Contains(text, want) {
 			t.Errorf("the text lacks %q:\n%s", want, text)
