@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httptrace"
 	"net/url"
 	"strings"
 	"testing"
@@ -140,9 +141,13 @@ func TestUploadsOfOnePersonAreFew(t *testing.T) {
 		ends = append(ends, end)
 		r := v.request("POST", "/m/"+key.String()+"/reply", body)
 		r.Header.Set("Content-Type", "multipart/form-data; boundary=x")
+		r.Header.Set("Expect", "100-continue") // the site says so as soon as it reads, and it reads when it has let somebody in
+		reads := make(chan struct{})
+		r = r.WithContext(httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{Got100Continue: func() { close(reads) }}))
 		go func() { answers <- v.do(r) }()
-		_, err := io.WriteString(end, formHead+strings.Repeat("more of the file\r\n", 2000))
+		_, err := io.WriteString(end, formHead)
 		must(t, err)
+		<-reads
 	}
 	a := v.upload("/m/"+key.String()+"/reply", field{"text", "", "One too many"}, field{"add", "b.txt", "b"})
 	if a.status != http.StatusServiceUnavailable || !strings.Contains(a.body, "One too many") {

@@ -8,9 +8,8 @@ import (
 	"io/fs"
 	"maps"
 	"net/http"
-	"path"
 	"strconv"
-	"strings"
+	"sync"
 	"time"
 )
 
@@ -19,11 +18,12 @@ import (
 //go:embed templates/_*.html
 var shared embed.FS
 
-// Pages holds a site's templates, parsed once for every language. A page is a file of its own that defines the blocks
-// of layout.html; files whose name begins with "_" hold parts of several pages;
+// Pages holds a site's templates, parsed once, in a set for every language. A page is a file of its own that defines the
+// blocks of layout.html; files whose name begins with "_" hold parts of several pages;
 // those of both sites lie beside this package and are always there.
 type Pages struct {
-	sets map[string]map[string]*template.Template // language, page
+	pages map[string]bool
+	sets  map[string]func() *template.Template // by language; made when somebody first asks for it
 }
 
 // PagesConfig is what NewPages needs.
@@ -37,63 +37,39 @@ type PagesConfig struct {
 
 // NewPages parses everything, so that a mistake shows at start and not in front of a reader.
 func NewPages(cfg PagesConfig) (*Pages, error) {
-	p := &Pages{sets: map[string]map[string]*template.Template{}}
-	names, err := fs.Glob(cfg.Files, "*.html")
+	p := &Pages{pages: map[string]bool{}, sets: map[string]func() *template.Template{}}
+	all, pages, err := parseAll(cfg.Files, cfg.funcs(English))
 	if err != nil {
-		return nil, fmt.Errorf("list templates: %w", err)
+		return nil, fmt.Errorf("templates: %w", err)
+	}
+	for _, page := range pages {
+		p.pages[page] = true
 	}
 	for _, l := range cfg.Catalogue.Languages() {
-		set, err := parse(cfg, NewSpeaker(cfg.Catalogue, l.Tag, cfg.Zone), names)
-		if err != nil {
-			return nil, fmt.Errorf("templates in %s: %w", l.Tag, err)
-		}
-		p.sets[l.Tag] = set
+		p.sets[l.Tag] = sync.OnceValue(func() *template.Template { return all.bind(cfg.funcs(l.Tag)) })
 	}
 	return p, nil
 }
 
-func parse(cfg PagesConfig, s *Speaker, names []string) (map[string]*template.Template, error) {
-	funcs := s.funcs()
+func (cfg PagesConfig) funcs(lang string) template.FuncMap {
+	funcs := NewSpeaker(cfg.Catalogue, lang, cfg.Zone).funcs()
 	funcs["asset"] = cfg.Assets.URL
 	maps.Copy(funcs, cfg.Funcs)
-	base, err := template.New("layout.html").Funcs(funcs).Option("missingkey=error").ParseFS(shared, "templates/_*.html")
-	if err != nil {
-		return nil, err
-	}
-	if base, err = base.ParseFS(cfg.Files, "layout.html", "_*.html"); err != nil {
-		return nil, err
-	}
-	set := map[string]*template.Template{}
-	for _, name := range names {
-		if name == "layout.html" || strings.HasPrefix(name, "_") {
-			continue
-		}
-		page, err := template.Must(base.Clone()).ParseFS(cfg.Files, name)
-		if err != nil {
-			return nil, err
-		}
-		set[strings.TrimSuffix(path.Base(name), ".html")] = page
-	}
-	return set, nil
+	return funcs
 }
 
-// Names lists the pages.
-func (p *Pages) Names() []string {
-	var names []string
-	for name := range p.sets[English] {
-		names = append(names, name)
-	}
-	return names
-}
-
-// Part renders one block of a page.
+// Part renders one block of a page, or a part that pages share.
 func (p *Pages) Part(lang, page, block string, data any) (template.HTML, error) {
-	t, err := p.find(lang, page)
+	set, err := p.find(lang, page)
 	if err != nil {
 		return "", err
 	}
+	name := block
+	if own := blockName(page, block); set.Lookup(own) != nil {
+		name = own
+	}
 	var buf bytes.Buffer
-	if err := t.ExecuteTemplate(&buf, block, data); err != nil {
+	if err := set.ExecuteTemplate(&buf, name, data); err != nil {
 		return "", fmt.Errorf("render %s of page %s: %w", block, page, err)
 	}
 	return template.HTML(buf.String()), nil
@@ -101,12 +77,12 @@ func (p *Pages) Part(lang, page, block string, data any) (template.HTML, error) 
 
 // Write renders a page into memory and then sends it. After an error nothing has been sent.
 func (p *Pages) Write(w http.ResponseWriter, r *http.Request, status int, page string, data any) error {
-	t, err := p.find(Lang(r.Context()), page)
+	set, err := p.find(Lang(r.Context()), page)
 	if err != nil {
 		return err
 	}
 	var buf bytes.Buffer
-	if err := t.ExecuteTemplate(&buf, "layout.html", data); err != nil {
+	if err := set.ExecuteTemplate(&buf, blockName(page, layoutFile), data); err != nil {
 		return fmt.Errorf("render page %s: %w", page, err)
 	}
 	h := w.Header()
@@ -120,14 +96,14 @@ func (p *Pages) Write(w http.ResponseWriter, r *http.Request, status int, page s
 	return nil
 }
 
+// find is the set that a page is in.
 func (p *Pages) find(lang, page string) (*template.Template, error) {
+	if !p.pages[page] {
+		return nil, fmt.Errorf("no page %q", page)
+	}
 	set, ok := p.sets[lang]
 	if !ok {
 		set = p.sets[English]
 	}
-	t, ok := set[page]
-	if !ok {
-		return nil, fmt.Errorf("no page %q", page)
-	}
-	return t, nil
+	return set(), nil
 }

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"encoding"
 	"flag"
 	"fmt"
 	"os"
@@ -11,7 +12,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/go-viper/mapstructure/v2"
 	"github.com/spf13/viper"
 
 	"postern/store"
@@ -108,26 +108,25 @@ func decodeConfig(text string) (Config, error) {
 	c := Config{Support: "the desk, 01632 960626", Internal: func(domain string) bool {
 		return domain == "example.org" || strings.HasSuffix(domain, ".example.org")
 	}}
-	d, err := mapstructure.NewDecoder(&mapstructure.DecoderConfig{
-		Result: &c, ErrorUnused: true, WeaklyTypedInput: true,
-		DecodeHook: mapstructure.ComposeDecodeHookFunc(mapstructure.TextUnmarshallerHookFunc(), days),
-	})
-	if err != nil {
-		return c, err
-	}
-	return c, d.Decode(v.AllSettings())
+	return c, v.UnmarshalExact(&c, viper.DecodeHook(decodeText))
 }
 
-// days reads time spans such as 30d.
-func days(_, to reflect.Type, value any) (any, error) {
+// decodeText reads time spans such as 30d, and types that read themselves.
+func decodeText(_, to reflect.Type, value any) (any, error) {
 	s, isText := value.(string)
-	if to != reflect.TypeFor[time.Duration]() || !isText {
+	if !isText {
 		return value, nil
 	}
-	if n, err := strconv.Atoi(strings.TrimSuffix(s, "d")); err == nil {
-		return time.Duration(n) * 24 * time.Hour, nil
+	if to == reflect.TypeFor[time.Duration]() {
+		if n, err := strconv.Atoi(strings.TrimSuffix(s, "d")); err == nil {
+			return time.Duration(n) * 24 * time.Hour, nil
+		}
+		return time.ParseDuration(s)
 	}
-	return time.ParseDuration(s)
+	if own, ok := reflect.New(to).Interface().(encoding.TextUnmarshaler); ok {
+		return own, own.UnmarshalText([]byte(s))
+	}
+	return value, nil
 }
 
 func playCase(t *testing.T, p *Policy, lines []string) []string {

@@ -8,7 +8,6 @@ import (
 	"regexp"
 	"strings"
 
-	"github.com/go-viper/mapstructure/v2"
 	"github.com/spf13/viper"
 )
 
@@ -41,11 +40,7 @@ func read(r io.Reader, environ []string) (Config, error) {
 	}
 	problems := bindEnvironment(v, environ)
 	c := Defaults()
-	err := v.Unmarshal(&c, func(d *mapstructure.DecoderConfig) {
-		d.ErrorUnused = true
-		d.WeaklyTypedInput = true
-		d.DecodeHook = mapstructure.ComposeDecodeHookFunc(decodeUnits, mapstructure.TextUnmarshallerHookFunc(), mapstructure.StringToSliceHookFunc(","))
-	})
+	err := v.UnmarshalExact(&c, viper.DecodeHook(decodeText))
 	problems = append(problems, decodeProblems(err)...)
 	c.fill()
 	problems = append(problems, c.validate()...)

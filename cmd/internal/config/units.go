@@ -1,6 +1,7 @@
 package config
 
 import (
+	"encoding"
 	"fmt"
 	"math"
 	"reflect"
@@ -76,19 +77,27 @@ func durationError(s string) error {
 	return fmt.Errorf("%q is not a duration (write for example 30d, 12h or 8s)", s)
 }
 
-// decodeUnits teaches the decoder sizes and durations with days.
-func decodeUnits(from, to reflect.Type, data any) (any, error) {
+// decodeText is the decoder's hook: it reads the written forms of sizes, of durations with days, of types that read
+// themselves, and of lists with commas (as the environment writes them).
+func decodeText(_, to reflect.Type, data any) (any, error) {
 	s, isText := data.(string)
-	switch to {
-	case reflect.TypeFor[time.Duration]():
-		if !isText {
+	if !isText {
+		if to == reflect.TypeFor[time.Duration]() {
 			return nil, durationError(fmt.Sprint(data))
 		}
+		return data, nil
+	}
+	switch to {
+	case reflect.TypeFor[time.Duration]():
 		return ParseDuration(s)
 	case reflect.TypeFor[Size]():
-		if isText {
-			return ParseSize(s)
-		}
+		return ParseSize(s)
+	}
+	if to.Kind() == reflect.Slice {
+		return strings.FieldsFunc(s, func(r rune) bool { return r == ',' }), nil
+	}
+	if own, ok := reflect.New(to).Interface().(encoding.TextUnmarshaler); ok {
+		return own, own.UnmarshalText([]byte(s))
 	}
 	return data, nil
 }
