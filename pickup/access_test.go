@@ -30,7 +30,7 @@ func (w *world) account(to store.Address) (*visitor, seal.LinkSecret, store.Rcpt
 // variable is what may differ between two pages that must look alike.
 var variable = regexp.MustCompile(`[A-Z2-7]{4}-[A-Z2-7]{4}|[a-z.]+@mail\.example`)
 
-func TestC1I9EveryFailedSignInLooksLikeAnyOther(t *testing.T) {
+func TestC01I9EveryFailedSignInLooksLikeAnyOther(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.account(joan)
@@ -67,7 +67,7 @@ func TestC1I9EveryFailedSignInLooksLikeAnyOther(t *testing.T) {
 	}
 }
 
-func TestC7ErrorPageShowsTheFactsForTheHelpDesk(t *testing.T) {
+func TestC07ErrorPageShowsTheFactsForTheHelpDesk(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	_, secret, _ := w.account(joan)
@@ -89,7 +89,7 @@ func TestC7ErrorPageShowsTheFactsForTheHelpDesk(t *testing.T) {
 	}
 }
 
-func TestC2SignInWithTheAddressInAnyCase(t *testing.T) {
+func TestC02SignInWithTheAddressInAnyCase(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.account(joan)
@@ -100,7 +100,7 @@ func TestC2SignInWithTheAddressInAnyCase(t *testing.T) {
 	}
 }
 
-func TestA9MessageWithoutSessionLeadsToSignInAndBack(t *testing.T) {
+func TestA09MessageWithoutSessionLeadsToSignInAndBack(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	_, _, key := w.account(joan)
@@ -130,7 +130,7 @@ func TestA9MessageWithoutSessionLeadsToSignInAndBack(t *testing.T) {
 	}
 }
 
-func TestC4AnotherAccountSeesTheRefusal(t *testing.T) {
+func TestC04AnotherAccountSeesTheRefusal(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	secret, key := w.plant(joan, letter{subject: "For Joan alone", text: "Joan's text"})
@@ -211,7 +211,7 @@ func TestSessionEndsBetweenTwoPages(t *testing.T) {
 	}
 }
 
-func TestA7ConsoleSessionGetsNoMessage(t *testing.T) {
+func TestA07ConsoleSessionGetsNoMessage(t *testing.T) {
 	t.Parallel()
 	live := func(_ context.Context, cookie string) bool { return cookie == "admin" }
 	w := newWorld(t, func(c *pickup.Config) { c.Console = live })

@@ -203,7 +203,7 @@ func TestPagesHoldNothingInlineOrFromElsewhere(t *testing.T) {
 	}
 }
 
-func TestC5OldHostNameLeadsHere(t *testing.T) {
+func TestC05OldHostNameLeadsHere(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, aliased)
 	secret, _ := w.plant(joan, letter{subject: "x", text: "x"})

@@ -93,7 +93,7 @@ func TestC11OwnWords(t *testing.T) {
 	}
 }
 
-func TestA3Reminder(t *testing.T) {
+func TestA03Reminder(t *testing.T) {
 	t.Parallel()
 	const password = "Blue lantern 42"
 	tests := []struct {

@@ -21,7 +21,7 @@ func login(address, pass string) account.Login {
 	return account.Login{Address: address, Password: pass, Client: client}
 }
 
-func TestC2SignInByAnySpelling(t *testing.T) {
+func TestC02SignInByAnySpelling(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := newEnv(t)
 		id, _ := e.quick(bob)

@@ -29,10 +29,10 @@ func methodsOf(t *testing.T) map[string]reflect.Method {
 // open are the methods without an actor: those that make one, and pure questions.
 var open = []string{"SignIn", "Resume", "SignOut", "Enrolment", "Setup", "ChangePassword", "Criteria", "OwnWords", "Work", "Run"}
 
-// TestA7RolesAreHeld walks every method with every role, and with roles that are none: what the table does not allow
+// TestA07RolesAreHeld walks every method with every role, and with roles that are none: what the table does not allow
 // answers ErrForbidden and does nothing; what it allows is never answered so. A method that the table forgot is open to
 // nobody, so each must be open to the role admin.
-func TestA7RolesAreHeld(t *testing.T) {
+func TestA07RolesAreHeld(t *testing.T) {
 	t.Parallel()
 	all := methodsOf(t)
 	for i := range reflect.TypeFor[*admin.Service]().NumMethod() {
@@ -59,9 +59,9 @@ func TestA7RolesAreHeld(t *testing.T) {
 	}
 }
 
-// TestA7HelpDeskAndAuditor holds the spirit of the table against a slip in it: who only looks changes nothing, and
+// TestA07HelpDeskAndAuditor holds the spirit of the table against a slip in it: who only looks changes nothing, and
 // nobody but the role admin touches keys, mail under way or other administrators.
-func TestA7HelpDeskAndAuditor(t *testing.T) {
+func TestA07HelpDeskAndAuditor(t *testing.T) {
 	t.Parallel()
 	for name := range methodsOf(t) {
 		look := strings.HasSuffix(name, "List") || strings.HasSuffix(name, "Show") || strings.HasSuffix(name, "Trace") ||

@@ -164,7 +164,7 @@ func TestK8WaitingForItsLink(t *testing.T) {
 	})
 }
 
-func TestC4AnotherAccountIsRefused(t *testing.T) {
+func TestC04AnotherAccountIsRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := newEnv(t)
 		ctx := t.Context()

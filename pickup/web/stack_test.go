@@ -165,7 +165,7 @@ func TestPanicAfterTheFirstOctetsCutsTheConnection(t *testing.T) {
 	s.do(request("GET", "/late/x", nil))
 }
 
-func TestC5OldHostsLeadToTheSamePath(t *testing.T) {
+func TestC05OldHostsLeadToTheSamePath(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	for _, test := range []struct{ name, method, host, target, want string }{

@@ -265,7 +265,7 @@ func TestConsoleAddress(t *testing.T) {
 	}
 }
 
-func TestC9EveryWayBackInIsInWords(t *testing.T) {
+func TestC09EveryWayBackInIsInWords(t *testing.T) {
 	for recovery, want := range map[string]string{"activate": "activated from a mail", "temporary-password": "gets a temporary one by mail", "reset-link": "gets a link by mail"} {
 		c, problems := load(t, small+"\npickup: {recovery: "+recovery+"}\n")
 		if words := c.InWords(); problems != nil || !strings.Contains(words, "Who forgets the password") || !strings.Contains(words, want) {
