@@ -217,7 +217,7 @@ func TestP11CodeIsGuarded(t *testing.T) {
 		"message over meanwhile": func(t *testing.T, w *world, v *visitor, _ seal.LinkSecret) {
 			secret, key := w.plant(joan, letter{subject: "Recalled", text: "x"})
 			code, _ := v.askCode(secret)
-			must(t, w.messages.Recall(t.Context(), message.Actor{Name: "sender"}, key))
+			must(t, w.messages.Recall(t.Context(), message.Actor("sender"), key))
 			v.enter(secret, code).want(t, 410, "taken back")
 		},
 		"cookies off": func(t *testing.T, w *world, _ *visitor, secret seal.LinkSecret) {

@@ -117,7 +117,7 @@ func TestC03TemporaryPasswordEnds(t *testing.T) {
 		"after 13 days": {func(w *world, _ seal.LinkSecret, _ store.RcptKey) { w.advance(13 * 24 * time.Hour) }, true},
 		"after 14 days": {func(w *world, _ seal.LinkSecret, _ store.RcptKey) { w.advance(14 * 24 * time.Hour) }, false},
 		"message taken back": {func(w *world, _ seal.LinkSecret, key store.RcptKey) {
-			must(w.t, w.messages.Recall(w.t.Context(), message.Actor{Name: "sender"}, key))
+			must(w.t, w.messages.Recall(w.t.Context(), message.Actor("sender"), key))
 		}, false},
 		"five more": {func(w *world, secret seal.LinkSecret, _ store.RcptKey) {
 			for range 5 {

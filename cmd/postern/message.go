@@ -88,14 +88,23 @@ func renotifyCommand(load loader) *cobra.Command {
 }
 
 func extendCommand(load loader) *cobra.Command {
-	extend := &cobra.Command{Use: "extend ITEM", Short: "Give a recipient more time to pick a message up", Args: cobra.ExactArgs(1)}
+	extend := &cobra.Command{
+		Use: "extend ID|ITEM|MESSAGE-ID", Short: "Give all recipients, or one, more time to pick a message up", Args: cobra.ExactArgs(1),
+	}
 	until := extend.Flags().String("until", "", "last day: 2026-06-09, or a time: 2026-06-09T14:00:00Z")
 	extend.RunE = func(cmd *cobra.Command, args []string) error {
 		t, err := lastMoment(*until)
 		if err != nil {
 			return usage(cmd, fmt.Errorf("--until: %w", err))
 		}
-		return load.do(cmd, "message.extend", shareRequest{Item: args[0], Until: t}, fmt.Sprintf("%s is open until %s.", args[0], when(t)))
+		return load.call(cmd.Context(), func(c control.Caller) error {
+			var n int
+			if err := c.Call(cmd.Context(), "message.extend", shareRequest{Item: args[0], Until: t}, &n); err != nil {
+				return err
+			}
+			_, err := fmt.Fprintf(cmd.OutOrStdout(), "%s is open until %s, for %d recipient(s).\n", args[0], when(t), n)
+			return err
+		})
 	}
 	return extend
 }

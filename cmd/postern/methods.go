@@ -85,7 +85,7 @@ func methods(s *admin.Service) control.Methods {
 		"message.renotify": control.Handle(func(ctx context.Context, r shareRequest) (string, error) {
 			return s.MessageRenotify(ctx, admin.Socket, r.Item)
 		}),
-		"message.extend": control.Do(func(ctx context.Context, r shareRequest) error {
+		"message.extend": control.Handle(func(ctx context.Context, r shareRequest) (int, error) {
 			return s.MessageExtend(ctx, admin.Socket, r.Item, r.Until)
 		}),
 		"message.recall": control.Handle(func(ctx context.Context, r traceRequest) (int, error) {

@@ -28,6 +28,7 @@ type Messages interface {
 	RecallAll(ctx context.Context, by message.Actor, id store.MessageID) error
 	Renotify(ctx context.Context, by message.Actor, key store.RcptKey) (message.Way, error)
 	Extend(ctx context.Context, by message.Actor, key store.RcptKey, until time.Time) error
+	ExtendAll(ctx context.Context, by message.Actor, id store.MessageID, until time.Time) (int, error)
 }
 
 // Users invites people and switches accounts; package account does.

@@ -74,19 +74,23 @@ func (d *desk) note(format string, args ...any) error {
 }
 
 func (d *desk) Recall(_ context.Context, by message.Actor, k store.RcptKey) error {
-	return d.note("recall %d by %s", k.N, by.Name)
+	return d.note("recall %d by %s", k.N, by)
 }
 
 func (d *desk) RecallAll(_ context.Context, by message.Actor, _ store.MessageID) error {
-	return d.note("recall all by %s", by.Name)
+	return d.note("recall all by %s", by)
 }
 
 func (d *desk) Renotify(_ context.Context, by message.Actor, k store.RcptKey) (message.Way, error) {
-	return message.ByFirstMail, d.note("renotify %d by %s", k.N, by.Name)
+	return message.ByFirstMail, d.note("renotify %d by %s", k.N, by)
 }
 
 func (d *desk) Extend(_ context.Context, by message.Actor, k store.RcptKey, until time.Time) error {
-	return d.note("extend %d by %s to %s", k.N, by.Name, until.Format(time.DateOnly))
+	return d.note("extend %d by %s to %s", k.N, by, until.Format(time.DateOnly))
+}
+
+func (d *desk) ExtendAll(_ context.Context, by message.Actor, _ store.MessageID, until time.Time) (int, error) {
+	return 2, d.note("extend all by %s to %s", by, until.Format(time.DateOnly))
 }
 
 func (d *desk) Invite(_ context.Context, in account.Invitation, list []account.Invitee) ([]account.Outcome, error) {
@@ -320,6 +324,35 @@ func TestRecallNamesWhatItMeans(t *testing.T) {
 		d.bed.ChangeRcpt(store.RcptKey{Message: m.ID, N: n + 1}, func(r *store.Recipient) { r.State = store.StateExpired })
 	}
 	if _, err := d.MessageRecall(t.Context(), admin.Socket, m.ID.String()); err == nil || !strings.Contains(err.Error(), "no share left") {
+		t.Errorf("a message that has ended: %v", err)
+	}
+}
+
+func TestExtendNamesWhatItMeans(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	m := d.mail(2, bob)
+	until := start.AddDate(0, 1, 0)
+	for _, tt := range []struct {
+		query, call string
+		n           int
+		bad         string
+	}{
+		{" " + m.ID.String() + ".2", "extend 2 by ann to 2026-07-09", 1, ""},
+		{m.ID.String(), "extend all by ann to 2026-07-09", 2, ""},
+		{"<m1@example.org>", "extend all by ann to 2026-07-09", 2, ""},
+		{bob.String(), "", 0, "is an address"},
+	} {
+		d.calls = nil
+		n, err := d.MessageExtend(t.Context(), admin.Actor{Role: admin.RoleAdmin, Name: "ann"}, tt.query, until)
+		if n != tt.n || strings.Join(d.calls, ";") != tt.call || (err != nil) != (tt.bad != "") || err != nil && !strings.Contains(err.Error(), tt.bad) {
+			t.Errorf("%q: %d, %v, %v", tt.query, n, d.calls, err)
+		}
+	}
+	for n := range uint32(2) {
+		d.bed.ChangeRcpt(store.RcptKey{Message: m.ID, N: n + 1}, func(r *store.Recipient) { r.State = store.StateExpired })
+	}
+	if _, err := d.MessageExtend(t.Context(), admin.Socket, m.ID.String(), until); !errors.Is(err, store.ErrConflict) {
 		t.Errorf("a message that has ended: %v", err)
 	}
 }

@@ -2,6 +2,7 @@ package admin
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"time"
 
@@ -19,9 +20,9 @@ func (s *Service) MessageRenotify(ctx context.Context, a Actor, item string) (st
 	if err != nil {
 		return "", input(err)
 	}
-	way, err := s.Messages.Renotify(ctx, message.Actor{Name: a.Name, Account: a.Account}, key)
+	way, err := s.Messages.Renotify(ctx, message.Actor(a.Name), key)
 	if err != nil {
-		return "", shareError(key, err)
+		return "", shareError(key.String(), err)
 	}
 	if way == message.BySignIn {
 		return "The mail leads to the message, which opens once the recipient has signed in.", nil
@@ -29,14 +30,23 @@ func (s *Service) MessageRenotify(ctx context.Context, a Actor, item string) (st
 	return "The mail asks the recipient to open the first one, whose link alone opens the message. A new link can be had from the sender only.", nil
 }
 
-// MessageExtend gives a recipient's share, by the item's id, more time.
-func (s *Service) MessageExtend(ctx context.Context, a Actor, item string, until time.Time) error {
+// MessageExtend gives shares of a sealed message more time and says how many: that of one recipient, whose item's id is
+// given, or all that are open and end earlier, when it is the message's id or Message-ID. It is all of them or none.
+func (s *Service) MessageExtend(ctx context.Context, a Actor, query string, until time.Time) (int, error) {
 	if err := a.allow("MessageExtend"); err != nil {
-		return err
+		return 0, err
 	}
-	key, err := store.ParseRcptKey(strings.ToLower(strings.TrimSpace(item)))
+	by := message.Actor(a.Name)
+	if key, err := store.ParseRcptKey(strings.ToLower(strings.TrimSpace(query))); err == nil {
+		return 1, shareError(key.String(), s.Messages.Extend(ctx, by, key, until))
+	}
+	id, live, err := s.oneMessage(ctx, query)
 	if err != nil {
-		return input(err)
+		return 0, err
 	}
-	return shareError(key, s.Messages.Extend(ctx, message.Actor{Name: a.Name, Account: a.Account}, key, until))
+	if live == 0 {
+		return 0, fmt.Errorf("message %s has no share left that could be extended: it was not sealed, or every share has ended: %w", id, store.ErrConflict)
+	}
+	n, err := s.Messages.ExtendAll(ctx, by, id, until)
+	return n, shareError(id.String(), err)
 }

@@ -267,7 +267,7 @@ func (s *Service) MessageRecall(ctx context.Context, a Actor, query string) (int
 	if err := a.allow("MessageRecall"); err != nil {
 		return 0, err
 	}
-	by := message.Actor{Name: a.Name}
+	by := message.Actor(a.Name)
 	if key, err := store.ParseRcptKey(strings.ToLower(query)); err == nil {
 		return 1, s.recallOne(ctx, by, key)
 	}
@@ -282,20 +282,20 @@ func (s *Service) MessageRecall(ctx context.Context, a Actor, query string) (int
 }
 
 func (s *Service) recallOne(ctx context.Context, by message.Actor, key store.RcptKey) error {
-	return shareError(key, s.Messages.Recall(ctx, by, key))
+	return shareError(key.String(), s.Messages.Recall(ctx, by, key))
 }
 
 // shareError says in a sentence why nothing could be done with a share: store.ErrNotFound when there is none,
 // store.ErrConflict when it is over.
-func shareError(key store.RcptKey, err error) error {
+func shareError(id string, err error) error {
 	ended := new(message.EndedError)
 	switch {
 	case errors.Is(err, message.ErrNotFound), errors.Is(err, store.ErrNotFound):
-		return fmt.Errorf("%s is no recipient of a sealed message: %w", key, store.ErrNotFound)
+		return fmt.Errorf("%s is no recipient of a sealed message: %w", id, store.ErrNotFound)
 	case errors.As(err, &ended):
-		return fmt.Errorf("%s: %w: %w", key, err, store.ErrConflict)
+		return fmt.Errorf("%s: %w: %w", id, err, store.ErrConflict)
 	case errors.Is(err, message.ErrMailWaits), errors.Is(err, message.ErrNoAuthor):
-		return fmt.Errorf("%s: %w: %w", key, err, store.ErrConflict)
+		return fmt.Errorf("%s: %w: %w", id, err, store.ErrConflict)
 	case errors.Is(err, message.ErrDate):
 		return input(err)
 	}

@@ -18,6 +18,7 @@ type damagedStore struct {
 	bad  store.MessageID
 	rcpt store.RcptKey
 	rows store.MessageID // all recipients of it
+	full store.RcptKey   // cannot be written
 }
 
 func (s *damagedStore) View(ctx context.Context, f func(store.Tx) error) error {
@@ -52,6 +53,13 @@ func (m damagedMessages) Recipient(k store.RcptKey) (store.Recipient, error) {
 		return store.Recipient{}, store.ErrCorrupt
 	}
 	return m.Messages.Recipient(k)
+}
+
+func (m damagedMessages) Set(r store.Recipient) error {
+	if r.Key == m.s.full {
+		return store.ErrFull
+	}
+	return m.Messages.Set(r)
 }
 
 // TestI5OneDamagedShareHidesNoOther: what waits for its link is listed and claimed around it.

@@ -113,11 +113,9 @@ func anyLive(tx store.Tx, id store.MessageID) (bool, error) {
 	}
 }
 
-// Actor is who ends a message on purpose, as the audit names it.
-type Actor struct {
-	Name    string // "sender", "socket", or an administrator
-	Account store.AccountID
-}
+// Actor is who does something to a message on purpose, as the audit names it: "sender", "socket", or the address of an
+// administrator. The events name no account: the message and the number of the recipient say whom they concern.
+type Actor string
 
 // Recall takes one recipient's share back. *EndedError when it is over already; ErrNotFound.
 func (s *Service) Recall(ctx context.Context, by Actor, k store.RcptKey) error {
@@ -180,7 +178,7 @@ func (s *Service) recall(ctx context.Context, by Actor, id store.MessageID, whom
 			if err := endShare(tx, r, store.StateRecalled, now); err != nil {
 				return err
 			}
-			e := store.Event{ID: nth(event, r.Key.N), What: store.EventRecalled, Message: id, N: r.Key.N, Account: by.Account, Actor: by.Name}
+			e := store.Event{ID: nth(event, r.Key.N), What: store.EventRecalled, Message: id, N: r.Key.N, Actor: string(by)}
 			if err := tx.Audit().Add(e); err != nil {
 				return err
 			}

@@ -161,7 +161,7 @@ func TestK12RecallDestroysGrants(t *testing.T) {
 		who := e.person(bob, store.Provisional)
 		_, err := e.OpenLink(ctx, s[0].secret, who)
 		must(t, err)
-		by := message.Actor{Name: "socket"}
+		by := message.Actor("socket")
 		time.Sleep(time.Hour)
 		must(t, e.Recall(ctx, by, s[1].key))
 		e.gone(s[1], false)
@@ -220,7 +220,7 @@ func TestP10NotMeantForMe(t *testing.T) {
 		if err := e.NotForMe(ctx, s[1].secret); !errors.Is(err, message.ErrOpened) {
 			t.Errorf("after the opening: %v, want ErrOpened", err)
 		}
-		must(t, e.Recall(ctx, message.Actor{Name: "sender"}, s[0].key))
+		must(t, e.Recall(ctx, message.Actor("sender"), s[0].key))
 		if r := e.bed.Rcpt(s[0].key); r.State != store.StateRecalled || len(r.Grants) != 0 {
 			t.Errorf("recalled after it was declined: %s, %d grants", r.State, len(r.Grants))
 		}

@@ -13,14 +13,12 @@ import (
 	"postern/store/outbox"
 )
 
-// Why no later mail goes out, or no later date is set.
+// Why no later mail goes out.
 var (
 	// ErrMailWaits: a mail about this share still waits in the queue; another one would only follow it.
 	ErrMailWaits = errors.New("a mail about it still waits to be delivered")
 	// ErrNoAuthor: nobody is known as the author, in whose name the mail would go.
 	ErrNoAuthor = errors.New("it has no author to name")
-	// ErrDate: a share can only be made longer, and not beyond a year from now.
-	ErrDate = errors.New("the new date is not later than the one it has, or more than a year away")
 )
 
 // Way is how a later mail leads to the message (KEYS K11).
@@ -70,7 +68,7 @@ func (s *Service) renotify(ctx context.Context, by Actor, k store.RcptKey) (Way,
 	if err != nil {
 		return "", err
 	}
-	e := store.Event{ID: store.NewEventID(now), What: store.EventRenotified, Message: k.Message, N: k.N, Account: by.Account, Actor: by.Name,
+	e := store.Event{ID: store.NewEventID(now), What: store.EventRenotified, Message: k.Message, N: k.N, Actor: string(by),
 		Facts: map[string]string{"way": string(way)}}
 	x.rcpt.Own = append(slices.Clone(x.rcpt.Own), ready.Item().Key)
 	err = s.Store.Update(ctx, func(tx store.Tx) error {
@@ -149,57 +147,4 @@ func (s *Service) linkFor(k store.RcptKey, way Way) string {
 		return ""
 	}
 	return s.SiteURL + "/m/" + k.String()
-}
-
-// maxExtension is how far away the end of a share may be set.
-const maxExtension = 366 * 24 * time.Hour
-
-// Extend gives a share more time (KEYS K11). Errors: ErrNotFound, *EndedError, ErrDate.
-func (s *Service) Extend(ctx context.Context, by Actor, k store.RcptKey, until time.Time) error {
-	now, until := s.now(), until.UTC().Truncate(time.Millisecond)
-	e := store.Event{ID: store.NewEventID(now), What: store.EventExtended, Message: k.Message, N: k.N, Account: by.Account, Actor: by.Name,
-		Facts: map[string]string{"until": until.Format(time.RFC3339)}}
-	err := store.Retry(ctx, func() error {
-		return s.Store.Update(ctx, func(tx store.Tx) error { return s.extend(tx, k, until, e) })
-	})
-	over := new(EndedError)
-	switch {
-	case errors.Is(err, store.ErrNotFound):
-		return ErrNotFound
-	case err == nil, errors.As(err, &over), errors.Is(err, ErrDate):
-		return err
-	}
-	return fmt.Errorf("extend share %s: %w", k, err)
-}
-
-func (s *Service) extend(tx store.Tx, k store.RcptKey, until time.Time, e store.Event) error {
-	now := e.At()
-	r, err := tx.Messages().Recipient(k)
-	if err != nil {
-		return err
-	}
-	if r.Action != store.ActionSeal {
-		return store.ErrNotFound
-	}
-	if err := s.over(r); err != nil {
-		return err
-	}
-	if r.Expires.IsZero() || !now.Before(r.Expires) || !until.After(r.Expires) || until.After(now.Add(maxExtension)) {
-		return ErrDate
-	}
-	r.Expires = until
-	if err := tx.Messages().Set(r); err != nil {
-		return err
-	}
-	m, err := tx.Messages().Get(k.Message)
-	if err != nil {
-		return err
-	}
-	if until.After(m.Expires) {
-		m.Expires = until
-		if err := tx.Messages().SetMessage(m); err != nil {
-			return err
-		}
-	}
-	return tx.Audit().Add(e)
 }

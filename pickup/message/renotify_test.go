@@ -34,7 +34,7 @@ func (e *env) sent(k store.RcptKey) {
 
 func site(c *message.Config) { c.SiteURL = "https://pickup.example.org/" }
 
-var desk = message.Actor{Name: "ann@example.org", Account: store.AccountID{9}}
+var desk = message.Actor("ann@example.org")
 
 // TestK11RenotifyHoldsNoSecret: who can sign in gets a link without a secret; everybody else is asked to open the first
 // mail. Neither the link's secret nor a new one is in it.
@@ -149,6 +149,54 @@ func TestK11ExtendChangesADate(t *testing.T) {
 		}
 		if err := e.Extend(t.Context(), desk, store.RcptKey{Message: k.Message, N: 9}, until); !errors.Is(err, message.ErrNotFound) {
 			t.Errorf("nobody: %v", err)
+		}
+	})
+}
+
+// TestK11ExtendAllIsAllOrNothing: the shares that are open and end earlier, in one transaction. One that cannot be written
+// leaves every other, the message and the audit log as they were.
+func TestK11ExtendAllIsAllOrNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		st := &damagedStore{}
+		e := newEnv(t, func(c *message.Config) { st.Store, c.Store = c.Store, st })
+		all := e.deliver(letter{to: []store.Address{bob, carol, alice, {Local: "dan", Domain: "mail.example"}}, life: 48 * time.Hour})
+		id, now := all[0].key.Message, time.Now()
+		until := now.Add(10 * 24 * time.Hour).UTC().Truncate(time.Millisecond)
+		later := until.Add(24 * time.Hour)
+		must(t, e.Recall(t.Context(), desk, all[3].key))
+		must(t, e.Extend(t.Context(), desk, all[1].key, later))
+		ends := func() (list []time.Time) {
+			for _, s := range all {
+				list = append(list, e.bed.Rcpt(s.key).Expires)
+			}
+			return append(list, e.bed.Message(id).Expires)
+		}
+		before, events := ends(), e.bed.Events(id)
+		st.full = all[2].key
+		if n, err := e.ExtendAll(t.Context(), desk, id, until); n != 0 || !errors.Is(err, store.ErrFull) {
+			t.Errorf("%d, %v", n, err)
+		}
+		if !slices.Equal(ends(), before) || !slices.Equal(e.bed.Events(id), events) {
+			t.Errorf("a failure in the middle leaves %v and %v", ends(), e.bed.Events(id))
+		}
+		st.full = store.RcptKey{}
+		if n, err := e.ExtendAll(t.Context(), desk, id, until); n != 2 || err != nil {
+			t.Errorf("%d, %v", n, err)
+		}
+		if want := []time.Time{until, later, until, before[3], later}; !slices.EqualFunc(ends(), want, time.Time.Equal) {
+			t.Errorf("ends %v, want %v", ends(), want)
+		}
+		if got := e.bed.Events(id); len(got) != len(events)+2 || !slices.Contains(got, "extended.1") || !slices.Contains(got, "extended.3") {
+			t.Errorf("events %v", got)
+		}
+		for until, want := range map[time.Time]error{until: message.ErrDate, now.AddDate(2, 0, 0): message.ErrDate} {
+			if n, err := e.ExtendAll(t.Context(), desk, id, until); n != 0 || !errors.Is(err, want) {
+				t.Errorf("until %s: %d, %v", until, n, err)
+			}
+		}
+		must(t, e.RecallAll(t.Context(), desk, id))
+		if _, err := e.ExtendAll(t.Context(), desk, id, until); !errors.Is(err, message.ErrNotFound) {
+			t.Errorf("after the end: %v", err)
 		}
 	})
 }

@@ -164,7 +164,7 @@ func TestSentPassesOverEndedReplies(t *testing.T) {
 			_, err := e.Reply(ctx, who, other.key, message.Draft{Text: "x"})
 			must(t, err)
 		}
-		must(t, e.Recall(ctx, message.Actor{Name: "sender"}, other.key))
+		must(t, e.Recall(ctx, message.Actor("sender"), other.key))
 		p, err := e.Sent(ctx, who, "")
 		if err != nil || len(p.Items) != 1 || p.Items[0].ID != kept.ID || p.Next != "" {
 			t.Errorf("%d replies, next %q, %v; want the one that is left", len(p.Items), p.Next, err)

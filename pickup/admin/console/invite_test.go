@@ -202,6 +202,38 @@ func TestConsoleExtendAndNotify(t *testing.T) {
 	}
 }
 
+// TestAuditNamesWhoTouchedAMessage: more time, one more mail and a recall are told alike: by whom, of which message and
+// recipient; the administrator is not the one whom they are about.
+func TestAuditNamesWhoTouchedAMessage(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	v := w.signedIn(dana, admin.RoleAdmin)
+	m := w.mail(joan, ruth)
+	path, one := "/messages/"+m.ID.String(), m.ID.String()+".1"
+	for action, form := range map[string][]string{"/extend": {"until", "2026-08-31"}, "/notify": {"item", one}} {
+		if a := v.post(path+action, form...); a.status != http.StatusSeeOther {
+			t.Fatalf("%s: %d %s", action, a.status, plain(a.body))
+		}
+	}
+	if a := v.post(path+"/recall", "item", one); a.status != http.StatusSeeOther {
+		t.Fatalf("recall: %d %s", a.status, plain(a.body))
+	}
+	told := map[store.What]int{}
+	for _, what := range []store.What{store.EventExtended, store.EventRenotified, store.EventRecalled} {
+		log, err := w.admin.AuditList(t.Context(), admin.Socket, admin.AuditQuery{What: what}, "")
+		must(t, err)
+		for _, e := range log.Rows {
+			told[what]++
+			if e.Actor != dana.String() || e.Account != "" || e.User != "" || e.Message != m.ID.String() || e.N == 0 {
+				t.Errorf("%s: %+v", what, e)
+			}
+		}
+	}
+	if told[store.EventExtended] != 2 || told[store.EventRenotified] != 1 || told[store.EventRecalled] != 1 {
+		t.Errorf("told %v", told)
+	}
+}
+
 // TestB10NotificationsTab: only the address of an active member is taken as the sender of invitations.
 func TestB10NotificationsTab(t *testing.T) {
 	t.Parallel()

@@ -1,14 +1,12 @@
 package console
 
 import (
-	"errors"
 	"net/http"
 	"strings"
 	"time"
 
 	"postern/pickup/admin"
 	"postern/pickup/web"
-	"postern/store"
 )
 
 // extendPage is extend.html.
@@ -60,31 +58,14 @@ func (c *Console) extend(w http.ResponseWriter, r *http.Request, who admin.Signe
 	return done(w, "/messages/"+p.Message.ID, "extended")
 }
 
-// extendShares extends one share, or all that are open and end earlier. Of all, one that ended meanwhile is passed over.
+// extendShares extends one share, or all that are open and end earlier: every one of them, or none.
 func (c *Console) extendShares(r *http.Request, who admin.Signed, p messagePage, until time.Time) error {
-	if p.Item != "" {
-		return c.Admin.MessageExtend(r.Context(), who.Actor, p.Item, until)
+	which := p.Item
+	if which == "" {
+		which = p.Message.ID
 	}
-	var last error
-	changed := false
-	for _, x := range p.Message.Recipients {
-		if !x.Live {
-			continue
-		}
-		err := c.Admin.MessageExtend(r.Context(), who.Actor, x.Item, until)
-		switch {
-		case err == nil:
-			changed = true
-		case errors.Is(err, store.ErrConflict) || sentence(err) != "": // ended meanwhile, or open for longer
-			last = err
-		default:
-			return err
-		}
-	}
-	if changed {
-		return nil
-	}
-	return last
+	_, err := c.Admin.MessageExtend(r.Context(), who.Actor, which, until)
+	return err
 }
 
 // renotify mails one recipient once more.
