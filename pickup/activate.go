@@ -30,12 +30,10 @@ func (s *Site) readMailed(r *http.Request, k seal.TokenKind) (mailedPage, accoun
 	if err != nil {
 		return mailedPage{}, who, err
 	}
-	secret, err := seal.ParseToken(k, r.PathValue("token"))
+	token, err := mailedToken(r, k)
 	if err != nil {
 		return mailedPage{}, who, err
 	}
-	web.Note(r.Context(), "link", web.Short(secret.TokenID(k).String()))
-	token := secret.Token(k)
 	read := s.Accounts.ResetLink
 	if k == seal.TokenActivate {
 		read = s.Accounts.ChangeLink
@@ -43,17 +41,35 @@ func (s *Site) readMailed(r *http.Request, k seal.TokenKind) (mailedPage, accoun
 	p := mailedPage{page: s.page(r, who), Link: "/" + string(k) + "/" + token, State: "asked"}
 	p.Path = p.Link
 	p.MailedLink, err = read(r.Context(), token)
-	switch {
-	case errors.Is(err, account.ErrUnknownLink):
+	if errors.Is(err, account.ErrUnknownLink) {
 		p.State, err = "unknown", nil
-	case p.Missed:
-		p.State = "missed"
-	case !p.Used.IsZero():
-		p.State = "used"
-	case p.Expired:
-		p.State = "expired"
+	} else {
+		p.State = stateOf(p.MailedLink)
 	}
 	return p, who, err
+}
+
+// mailedToken is the token in the address of a mailed link's page, in its one spelling.
+func mailedToken(r *http.Request, k seal.TokenKind) (string, error) {
+	secret, err := seal.ParseToken(k, r.PathValue("token"))
+	if err != nil {
+		return "", err
+	}
+	web.Note(r.Context(), "link", web.Short(secret.TokenID(k).String()))
+	return secret.Token(k), nil
+}
+
+// stateOf says whether a mailed link can be answered: asked; or else missed, used, expired.
+func stateOf(l account.MailedLink) string {
+	switch {
+	case l.Missed:
+		return "missed"
+	case !l.Used.IsZero():
+		return "used"
+	case l.Expired:
+		return "expired"
+	}
+	return "asked"
 }
 
 // token is that of the page's link, in its one spelling.

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"postern/pickup/account"
-	"postern/pickup/web"
 	"postern/store"
 	"postern/store/seal"
 )
@@ -27,12 +26,10 @@ type aliasPage struct {
 
 // readAlias reads the link of an alias mail; it changes nothing (I4).
 func (s *Site) readAlias(r *http.Request, who account.Signed) (aliasPage, error) {
-	secret, err := seal.ParseToken(seal.TokenAlias, r.PathValue("token"))
+	token, err := mailedToken(r, seal.TokenAlias)
 	if err != nil {
 		return aliasPage{}, err
 	}
-	token := secret.Token(seal.TokenAlias)
-	web.Note(r.Context(), "link", web.Short(secret.TokenID(seal.TokenAlias).String()))
 	info, err := s.Accounts.AliasLink(r.Context(), token)
 	p := aliasPage{page: s.page(r, who), Link: "/a/" + token, State: "asked", Account: info.Account.String(), Address: info.Address.String(),
 		At: info.At, Browser: info.Browser, Merges: info.Merges}

@@ -20,7 +20,7 @@ func TestFirstVisitLeadsFromLinkToMessage(t *testing.T) {
 		t.Fatalf("registration leads to %s, want %s", got, want)
 	}
 	a = v.follow(a)
-	if a.status != http.StatusOK || !strings.Contains(a.body, "all is well") || !strings.Contains(a.body, "<h1 dir=\"auto\">Your care plan</h1>") {
+	if a.status != http.StatusOK || !strings.Contains(a.body, "all is well") || !strings.Contains(a.body, "<h1 dir=\"auto\" lang=\"\">Your care plan</h1>") {
 		t.Fatalf("message: %d\n%s", a.status, a.body)
 	}
 }

@@ -25,22 +25,14 @@ type invitationPage struct {
 
 // readInvitation reads the link of an invitation; it changes nothing (I4).
 func (s *Site) readInvitation(r *http.Request) (invitationPage, error) {
-	secret, err := seal.ParseToken(seal.TokenSetup, r.PathValue("token"))
+	token, err := mailedToken(r, seal.TokenSetup)
 	if err != nil {
 		return invitationPage{}, err
 	}
-	token := secret.Token(seal.TokenSetup)
-	web.Note(r.Context(), "link", web.Short(secret.TokenID(seal.TokenSetup).String()))
 	info, err := s.Accounts.InvitationLink(r.Context(), token)
-	p := invitationPage{page: s.page(r, account.Signed{}), Link: "/n/" + token, State: "asked", To: info.Address.String(), Ends: info.Ends, token: token}
+	p := invitationPage{page: s.page(r, account.Signed{}), Link: "/n/" + token, State: stateOf(info), To: info.Address.String(), Ends: info.Ends, token: token}
 	p.Path = p.Link
 	p.Choice = s.choice([]string{p.To})
-	switch {
-	case !info.Used.IsZero():
-		p.State = "used"
-	case info.Expired:
-		p.State = "expired"
-	}
 	return p, err
 }
 

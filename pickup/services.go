@@ -21,7 +21,7 @@ type Accounts interface {
 	SendFirst(context.Context, account.FirstRequest) error
 	Visit(ctx context.Context, cookie string) (account.Signed, error)
 	Carry(context.Context, account.Signed, seal.LinkSecret) (account.Signed, error)
-	Welcome(ctx context.Context, token string) (account.WelcomeInfo, error)
+	Welcome(ctx context.Context, token string) (account.MailedLink, error)
 	InvitationLink(ctx context.Context, token string) (account.MailedLink, error)
 	Accept(ctx context.Context, token string, in account.Acceptance) (account.Signed, error)
 	ConfirmWelcome(ctx context.Context, who account.Signed, token string) error

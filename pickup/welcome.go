@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"postern/pickup/account"
-	"postern/pickup/web"
 	"postern/store"
 	"postern/store/seal"
 )
@@ -23,22 +22,14 @@ type welcomePage struct {
 
 // readWelcome reads the link of a welcome mail; it changes nothing (I4).
 func (s *Site) readWelcome(r *http.Request, who account.Signed) (welcomePage, error) {
-	secret, err := seal.ParseToken(seal.TokenWelcome, r.PathValue("token"))
+	token, err := mailedToken(r, seal.TokenWelcome)
 	if err != nil {
 		return welcomePage{}, err
 	}
-	token := secret.Token(seal.TokenWelcome)
-	web.Note(r.Context(), "link", web.Short(secret.TokenID(seal.TokenWelcome).String()))
 	info, err := s.Accounts.Welcome(r.Context(), token)
-	p := welcomePage{page: s.page(r, who), Link: "/w/" + token, State: "asked", Address: info.Address.String(), At: info.At,
+	p := welcomePage{page: s.page(r, who), Link: "/w/" + token, State: stateOf(info), Address: info.Address.String(), At: info.At,
 		Browser: info.Browser}
 	p.Path = p.Link
-	switch {
-	case !info.Used.IsZero():
-		p.State = "used"
-	case info.Expired:
-		p.State = "expired"
-	}
 	return p, err
 }
 

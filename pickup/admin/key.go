@@ -54,16 +54,30 @@ func (s *Service) KeyRotate(ctx context.Context, a Actor) (KeyRow, error) {
 			return KeyRow{}, err
 		}
 	}
-	if err := s.rewrapAll(ctx); err != nil {
+	if count, err = s.sealAnew(ctx); err != nil {
 		return KeyRow{}, fmt.Errorf("seal rows anew (rotate again to go on): %w", err)
-	}
-	if count, err = s.countKeys(ctx); err != nil {
-		return KeyRow{}, err
 	}
 	id := s.Keys.Current()
 	event := store.Event{ID: store.NewEventID(s.Now()), What: store.EventKeyRotated, Actor: a.Name, Facts: map[string]string{"key": string(id)}}
 	err = s.Store.Update(ctx, func(tx store.Tx) error { return tx.Audit().Add(event) })
 	return KeyRow{ID: id, Rows: count[id], Current: true}, err
+}
+
+// rewrapPasses is how often a rotation goes through the store. What was being sealed under the key before when the new
+// one took over may be written behind the first pass.
+const rewrapPasses = 3
+
+// sealAnew brings every row under the current key, and answers what names each key then.
+func (s *Service) sealAnew(ctx context.Context) (count map[store.KeyID]int, err error) {
+	for range rewrapPasses {
+		if err := s.rewrapAll(ctx); err != nil {
+			return nil, err
+		}
+		if count, err = s.countKeys(ctx); err != nil || !unfinished(count, s.Keys.Current()) {
+			return count, err
+		}
+	}
+	return count, nil
 }
 
 func unfinished(count map[store.KeyID]int, current store.KeyID) bool {
