@@ -29,6 +29,7 @@ type Invitation struct {
 	By    string        // who invites, for the audit log
 	From  *mail.Mailbox // the member in whose name (B10); nil: the organisation's
 	Group string        // name of the group that was enabled; empty: none
+	Keep  bool          // who has an account stays member or guest, whatever the list says
 	// Note, where there is one, writes what became of the list in the transaction of the invitations.
 	Note func(store.Tx, []Outcome) error
 }
@@ -53,11 +54,13 @@ type inviting struct {
 	token   store.Token
 	mail    outbox.Prepared
 	event   store.Event
+	keep    bool
 	outcome Outcome
 }
 
 // Invite makes accounts for people and mails each a link to choose a password, in one transaction: keep lists short.
-// Who has an account gets no mail, but becomes a member where the invitation says so; a disabled one stays as it is.
+// Who has an account gets no mail, but becomes a member where the invitation says so, unless it keeps what is there; a
+// disabled one stays as it is.
 // Outcomes are in the order of the list.
 func (s *Service) Invite(ctx context.Context, in Invitation, list []Invitee) ([]Outcome, error) {
 	ready := make([]*inviting, 0, len(list))
@@ -92,7 +95,7 @@ func (s *Service) Invite(ctx context.Context, in Invitation, list []Invitee) ([]
 // prepareInvitation draws the secret and composes the mail, before the transaction that may find them unneeded.
 func (s *Service) prepareInvitation(ctx context.Context, in Invitation, to Invitee) (*inviting, error) {
 	secret, now := seal.NewSecret(), s.now()
-	x := &inviting{to: to}
+	x := &inviting{to: to, keep: in.Keep}
 	x.to.Name = label(to.Name)
 	rand.Read(x.account[:])
 	x.token = store.Token{ID: secret.TokenID(seal.TokenSetup), Purpose: store.PurposeSetup, Created: now, Ends: now.Add(invitationLife)}
@@ -132,7 +135,7 @@ func (x *inviting) commit(tx store.Tx) error {
 		x.outcome = NotNow
 		return nil
 	}
-	promoted := x.to.Class == store.ClassMember && !a.Member
+	promoted := !x.keep && x.to.Class == store.ClassMember && !a.Member
 	a.Member = a.Member || promoted
 	if a.Name == "" {
 		a.Name = x.to.Name

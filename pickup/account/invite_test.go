@@ -79,6 +79,24 @@ func TestB03InvitationsByWhatIsThere(t *testing.T) {
 	})
 }
 
+// TestB18InvitationThatKeepsTheClass: a guest who is invited as a member stays a guest, whoever has signed up or not.
+func TestB18InvitationThatKeepsTheClass(t *testing.T) {
+	t.Parallel()
+	e := newEnv(t)
+	for n, a := range []store.Account{{Address: at("has@example.org"), Registered: true}, {Address: at("fresh@example.org")}} {
+		a.ID, a.Status = store.AccountID{byte(n + 1)}, store.StatusActive
+		e.bed.Update(func(tx store.Tx) error { return tx.Accounts().Create(a) })
+	}
+	got, err := e.Invite(t.Context(), account.Invitation{By: "priya", Keep: true}, []account.Invitee{
+		{Address: at("has@example.org"), Class: store.ClassMember}, {Address: at("fresh@example.org"), Class: store.ClassMember}})
+	if err != nil || !slices.Equal(got, []account.Outcome{account.Known, account.Again}) {
+		t.Errorf("%q, %v", got, err)
+	}
+	if e.bed.Account(store.AccountID{1}).Member || e.bed.Account(store.AccountID{2}).Member {
+		t.Error("a guest became a member")
+	}
+}
+
 // TestB10InvitationInAMembersName: From is the member, and a bounce still comes to us.
 func TestB10InvitationInAMembersName(t *testing.T) {
 	t.Parallel()

@@ -40,6 +40,7 @@ type desk struct {
 	noted  []store.Event
 
 	outcome account.Outcome // of every invitation; "": invited
+	kept    bool            // the last invitation was to change nobody's class
 }
 
 // Now is the clock of the service; it stands still, unless it was set going.
@@ -95,6 +96,7 @@ func (d *desk) ExtendAll(_ context.Context, by message.Actor, _ store.MessageID,
 
 func (d *desk) Invite(_ context.Context, in account.Invitation, list []account.Invitee) ([]account.Outcome, error) {
 	outcomes := make([]account.Outcome, len(list))
+	d.kept = in.Keep
 	if in.From != nil {
 		d.note("from %s", in.From)
 	}

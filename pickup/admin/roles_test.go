@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"postern/pickup/admin"
+	"postern/store"
 )
 
 // methodsOf are the methods of the service that an actor calls, with the place of the actor among the arguments.
@@ -77,6 +78,40 @@ func TestA07HelpDeskAndAuditor(t *testing.T) {
 		if strings.HasPrefix(name, "Queue") && !look && admin.May(admin.RoleHelpDesk, admin.Method(name)) {
 			t.Errorf("the help desk may call %s", name)
 		}
+	}
+}
+
+// TestB18HelpDeskInvitesGuests: whoever may not change users makes no members, neither new ones nor of guests who are
+// there; who was a member is invited again as what he is.
+func TestB18HelpDeskInvitesGuests(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	d.users(store.StatusInvited, "guest@example.org", "member@example.org")
+	d.bed.ChangeAccount(d.id1("guest"), func(a *store.Account) { a.Member = false })
+	invite := func(role admin.Role, address string, class store.Class) (string, error) {
+		d.calls, d.kept = nil, false
+		_, err := d.UserInvite(t.Context(), admin.Actor{Role: role, Name: "ann"}, admin.InviteForm{Address: address, Class: class})
+		return strings.Join(d.calls, ";"), err
+	}
+	for _, tt := range []struct {
+		address     string
+		class       store.Class
+		call, wrong string
+	}{
+		{"new@example.org", store.ClassGuest, "invite new@example.org  guest by ann for ", ""},
+		{"new@example.org", store.ClassMember, "", "your role invites guests"},
+		{"guest@example.org", store.ClassMember, "", "your role invites guests"},
+		{"guest@example.org", store.ClassGuest, "invite guest@example.org  guest by ann for ", ""},
+		{"member@example.org", store.ClassGuest, "invite member@example.org  member by ann for ", ""},
+		{"member@example.org", store.ClassMember, "invite member@example.org  member by ann for ", ""},
+	} {
+		call, err := invite(admin.RoleHelpDesk, tt.address, tt.class)
+		if call != tt.call || (err != nil) != (tt.wrong != "") || err != nil && !strings.Contains(err.Error(), tt.wrong) || err == nil && !d.kept {
+			t.Errorf("help desk, %s as %s: %q, kept %t, %v", tt.address, tt.class, call, d.kept, err)
+		}
+	}
+	if call, err := invite(admin.RoleAdmin, "guest@example.org", store.ClassMember); err != nil || d.kept || !strings.Contains(call, "guest@example.org  member") {
+		t.Errorf("admin: %q, kept %t, %v", call, d.kept, err)
 	}
 }
 

@@ -52,6 +52,9 @@ func (p invitePage) Into() *admin.GroupRow {
 func (c *Console) invitePage(r *http.Request, who admin.Signed) (invitePage, error) {
 	p := invitePage{page: c.page(r, who, "users"), One: inviteOne{Class: string(store.ClassMember)},
 		Many: inviteMany{Class: string(store.ClassMember), Group: r.URL.Query().Get("group")}}
+	if !p.May("UserChange") {
+		p.One.Class = string(store.ClassGuest)
+	}
 	list, err := c.Admin.GroupList(r.Context(), who.Actor, "")
 	p.Groups = list.Rows
 	return p, err

@@ -77,6 +77,28 @@ func TestB03InviteOneAndList(t *testing.T) {
 	w.lists(v)
 }
 
+// TestB18HelpDeskPromotesNobody: the page offers guests only, and a form that says otherwise is refused with a reason.
+func TestB18HelpDeskPromotesNobody(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	v := w.signedIn(priya, admin.RoleHelpDesk)
+	guest := w.person("gus@example.org", "Gus")
+	if a := v.get("/invitations"); !a.says("Only an administrator makes members") || strings.Contains(a.body, `value="member"`) || a.says("A list") {
+		t.Errorf("the page: %s", plain(a.body))
+	}
+	for _, address := range []string{"gus@example.org", "new@example.org"} {
+		if a := v.post("/invitations", "address", address, "class", "member"); a.status != http.StatusUnprocessableEntity || !a.says("Your role invites guests: ask an administrator to make "+address+" a member") {
+			t.Errorf("%s: %d %s", address, a.status, plain(a.body))
+		}
+	}
+	if w.bed.Account(accountID(t, guest)).Member || w.invited() != 0 {
+		t.Errorf("a guest became a member, or %d mails went out", w.invited())
+	}
+	if a := v.post("/invitations", "address", "new@example.org", "class", "guest"); a.to() != "/invitations?done=invited" || w.invited() != 1 {
+		t.Errorf("a guest: %d %s", a.status, plain(a.body))
+	}
+}
+
 // lists goes on with a list: checked, put into a group, enabled.
 func (w *world) lists(v *visitor) {
 	t := w.t
