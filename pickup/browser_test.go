@@ -49,8 +49,8 @@ func (w *world) waitFor(line string) {
 	}
 }
 
-// TestEverythingWorksWithoutScript goes the whole way in a browser that runs none.
-func TestEverythingWorksWithoutScript(t *testing.T) {
+// TestB15EverythingWorksWithoutScript goes the whole way in a browser that runs none.
+func TestB15EverythingWorksWithoutScript(t *testing.T) {
 	w := newWorld(t)
 	secret, key := w.plant(joan, letter{subject: "The plan", text: "The text of the plan"})
 	file := filepath.Join(t.TempDir(), "form.txt")

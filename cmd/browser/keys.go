@@ -22,6 +22,8 @@ const (
 	KeyEnter     = kb.Enter
 	KeySpace     = " "
 	KeyBackspace = kb.Backspace
+	KeyUp        = kb.ArrowUp
+	KeyDown      = kb.ArrowDown
 )
 
 // Keys presses keys one after the other, wherever the focus is. This and what is built on it is all that a person has

@@ -18,16 +18,16 @@ type typist struct {
 	script bool // the browser runs scripts
 }
 
-// TestKeyboardMainPath goes the whole way by keyboard alone: link, registration, message, attachment, reply, inbox, sent,
+// TestB15KeyboardMainPath goes the whole way by keyboard alone: link, registration, message, attachment, reply, inbox, sent,
 // sign-out, sign-in. Each stop of the Tab key shows the focus, and axe finds nothing on any page.
-func TestKeyboardMainPath(t *testing.T) {
+func TestB15KeyboardMainPath(t *testing.T) {
 	t.Parallel()
 	k := newTypist(t, browser.Start(t), true)
 	k.wholePath()
 }
 
-// TestKeyboardWithoutScript goes the same way with scripts switched off: every page does its work by forms alone.
-func TestKeyboardWithoutScript(t *testing.T) {
+// TestB15KeyboardWithoutScript goes the same way with scripts switched off: every page does its work by forms alone.
+func TestB15KeyboardWithoutScript(t *testing.T) {
 	t.Parallel()
 	k := newTypist(t, browser.Start(t), false)
 	k.tab.NoScript()
