@@ -48,57 +48,19 @@ func (w *world) filled() {
 	w.advance(20 * time.Hour)
 }
 
-// gallery looks at every page of the site in a browser: on a wide screen, on a phone and in the dark. Axe must find
-// nothing on any of them.
+// gallery looks at every page of the site in a browser, as different people see it.
 type gallery struct {
 	t   *testing.T
 	w   *world
 	tab *browser.Tab
 }
 
-// spaced is what readers set who need room between lines, words and letters.
-const spaced = `const s = new CSSStyleSheet();
-	s.replaceSync("* { line-height: 1.5 !important; letter-spacing: 0.12em !important; word-spacing: 0.16em !important } p { margin-block-end: 2em !important }");
-	document.adoptedStyleSheets = [s]`
-
-// large is text of double size.
-const large = `const l = new CSSStyleSheet();
-	l.replaceSync(":root { font-size: 200% !important }");
-	document.adoptedStyleSheets = [l]`
-
 func (g gallery) look(name string) {
 	g.t.Helper()
 	if status := browser.Eval[int](g.tab, "performance.getEntriesByType('navigation')[0].responseStatus"); status >= 500 {
 		g.t.Errorf("%s answers %d: %s", name, status, g.w.log)
 	}
-	for suffix, screen := range map[string]browser.Viewport{"-1280": browser.Desk, "-375": browser.Phone, "-dark": browser.Night} {
-		g.tab.View(screen)
-		g.tab.Screenshot(name + suffix)
-		g.tab.Axe(g.t)
-		if wide := g.overflow(); wide > 0 {
-			g.t.Errorf("%s%s is %d px wider than its screen", name, suffix, wide)
-		}
-	}
-	g.tab.View(browser.Viewport{Width: 320, Height: 600}) // WCAG 2.2, 1.4.10: nothing to scroll sideways at 320 px
-	if wide := g.overflow(); wide > 0 {
-		g.t.Errorf("%s is %d px wider than 320 px", name, wide)
-	}
-	g.tab.Eval(spaced) // 1.4.12; in a mail's own document stand its author's tables
-	if wide := g.overflow(); wide > 0 && !strings.HasSuffix(g.tab.Path(), "/html") {
-		g.t.Errorf("%s with widely spaced text is %d px wider than 320 px", name, wide)
-	}
-	g.tab.View(browser.Desk)
-	g.tab.Eval(large) // 1.4.4
-	if wide := g.overflow(); wide > 0 && !strings.HasSuffix(g.tab.Path(), "/html") {
-		g.t.Errorf("%s with text of double size is %d px wider than its screen", name, wide)
-	}
-	g.tab.Eval("document.adoptedStyleSheets = []")
-}
-
-// overflow is by how many px the page is wider than its screen.
-func (g gallery) overflow() int {
-	g.t.Helper()
-	return browser.Eval[int](g.tab, "document.documentElement.scrollWidth - document.documentElement.clientWidth")
+	g.tab.Inspect(g.t, name, strings.HasSuffix(g.tab.Path(), "/html"))
 }
 
 func (g gallery) visit(name, path string) {

@@ -182,29 +182,47 @@ func (tab *Tab) Eval(js string) {
 type Viewport struct {
 	Width, Height int64
 	Dark          bool
+	Forced        bool // the system's few colours of high contrast
 }
 
 // The screens on which pages are looked at.
 var (
-	Desk  = Viewport{Width: 1280, Height: 900}
-	Phone = Viewport{Width: 375, Height: 800}
-	Night = Viewport{Width: 1280, Height: 900, Dark: true}
+	Desk   = Viewport{Width: 1280, Height: 900}
+	Phone  = Viewport{Width: 375, Height: 800}
+	Night  = Viewport{Width: 1280, Height: 900, Dark: true}
+	Forced = Viewport{Width: 1280, Height: 900, Forced: true}
+	Zoomed = Viewport{Width: 640, Height: 450} // a Desk at 200 %
+	Narrow = Viewport{Width: 320, Height: 600} // the narrowest that pages are made for (WCAG 2.2, 1.4.10)
 )
 
 // View changes the screen.
 func (tab *Tab) View(v Viewport) {
 	tab.t.Helper()
-	scheme := "light"
+	scheme, forced := "light", "none"
 	if v.Dark {
 		scheme = "dark"
+	}
+	if v.Forced {
+		forced = "active"
 	}
 	tab.view = v
 	tab.do("set viewport", chromedp.EmulateViewport(v.Width, v.Height))
 	tab.command("set colour scheme", func(ctx context.Context) error {
 		_, err := chromedp.Call(ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
-			Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}})
+			Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}, {Name: "forced-colors", Value: forced}}})
 		return err
 	})
+	tab.awaitSize()
+}
+
+// awaitSize waits until the page is laid out for its screen.
+func (tab *Tab) awaitSize() {
+	tab.t.Helper()
+	for end := time.Now().Add(patience); Eval[[2]int64](tab, "[innerWidth, innerHeight]") != [2]int64{tab.view.Width, tab.view.Height}; time.Sleep(pause) {
+		if time.Now().After(end) {
+			tab.t.Fatalf("the window is not %d by %d", tab.view.Width, tab.view.Height)
+		}
+	}
 }
 
 // NoScript switches the page's scripts off, for all that is loaded from now on.
@@ -226,22 +244,20 @@ func (tab *Tab) BypassCSP(on bool) {
 }
 
 // Screenshot keeps a picture of the whole page as NAME.png in the folder that POSTERN_TEST_SCREENSHOTS names; without it
-// nothing is kept. The picture is taken in any case, so that a page that cannot be drawn fails.
+// no picture is taken.
 func (tab *Tab) Screenshot(name string) {
 	tab.t.Helper()
+	folder := os.Getenv("POSTERN_TEST_SCREENSHOTS")
+	if folder == "" {
+		return
+	}
 	// The window grows to the page: what lies beyond a window, frames above all, is not always drawn, and pages from right
 	// to left are drawn beside where they are.
 	height := Eval[int64](tab, "document.documentElement.scrollHeight")
 	tab.do("grow", chromedp.EmulateViewport(tab.view.Width, max(height, tab.view.Height)))
 	picture := get(tab, "picture of "+name, chromedp.CaptureScreenshot())
 	tab.do("shrink", chromedp.EmulateViewport(tab.view.Width, tab.view.Height))
-	for Eval[int64](tab, "innerHeight") != tab.view.Height { // what takes the focus meanwhile would not be scrolled to
-		time.Sleep(pause)
-	}
-	folder := os.Getenv("POSTERN_TEST_SCREENSHOTS")
-	if folder == "" {
-		return
-	}
+	tab.awaitSize() // what takes the focus meanwhile would not be scrolled to
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		tab.t.Fatal(err)
 	}
