@@ -27,6 +27,7 @@ const (
 	EventExtended     What = "message.extended"
 	EventRenotified   What = "message.renotified"
 	EventInvited      What = "account.invited"
+	EventNotInvited   What = "account.not-invited" // one person of a group, for a reason that stays
 	EventGroupMade    What = "group.created"
 	EventGroupFilled  What = "group.filled"
 	EventGroupEnabled What = "group.enabled"

@@ -47,6 +47,19 @@ const (
 	Alias     Outcome = "alias of another user"
 )
 
+// InviteeError says that one person cannot be invited, however often it is tried; others of the list could be. Reason is
+// for people.
+type InviteeError struct {
+	Address store.Address
+	Reason  string
+	Err     error
+}
+
+func (e *InviteeError) Error() string { return fmt.Sprintf("%s: %s", e.Reason, e.Err) }
+
+// Unwrap is the cause.
+func (e *InviteeError) Unwrap() error { return e.Err }
+
 // inviting is an invitation that is ready to be committed.
 type inviting struct {
 	to      Invitee
@@ -61,7 +74,7 @@ type inviting struct {
 // Invite makes accounts for people and mails each a link to choose a password, in one transaction: keep lists short.
 // Who has an account gets no mail, but becomes a member where the invitation says so, unless it keeps what is there; a
 // disabled one stays as it is.
-// Outcomes are in the order of the list.
+// Outcomes are in the order of the list. *InviteeError: nobody was invited, because of one person; other errors may pass.
 func (s *Service) Invite(ctx context.Context, in Invitation, list []Invitee) ([]Outcome, error) {
 	ready := make([]*inviting, 0, len(list))
 	for _, to := range list {
@@ -75,7 +88,9 @@ func (s *Service) Invite(ctx context.Context, in Invitation, list []Invitee) ([]
 	err := store.Retry(ctx, func() error {
 		return s.Store.Update(ctx, func(tx store.Tx) error {
 			for i, x := range ready {
-				if err := x.commit(tx); err != nil {
+				if err := x.commit(tx); errors.Is(err, store.ErrCorrupt) {
+					return &InviteeError{x.to.Address, "the record of the user is damaged", err}
+				} else if err != nil {
 					return err
 				}
 				out[i] = x.outcome
@@ -108,7 +123,7 @@ func (s *Service) prepareInvitation(ctx context.Context, in Invitation, to Invit
 		From:        in.From, Until: x.token.Ends, Member: to.Class == store.ClassMember,
 	})
 	if err != nil {
-		return nil, fmt.Errorf("compose invitation: %w", err)
+		return nil, &InviteeError{to.Address, "the mail cannot be written", fmt.Errorf("compose invitation: %w", err)}
 	}
 	if x.mail, err = s.Outbox.Prepare(ctx, own); err != nil {
 		return nil, fmt.Errorf("seal invitation: %w", err)

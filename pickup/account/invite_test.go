@@ -1,6 +1,7 @@
 package account_test
 
 import (
+	"context"
 	"errors"
 	"slices"
 	"strings"
@@ -94,6 +95,52 @@ func TestB18InvitationThatKeepsTheClass(t *testing.T) {
 	}
 	if e.bed.Account(store.AccountID{1}).Member || e.bed.Account(store.AccountID{2}).Member {
 		t.Error("a guest became a member")
+	}
+}
+
+// damagedStore answers that the account of one address does not read.
+type damagedStore struct {
+	store.Store
+	bad store.AddressKey
+}
+
+func (s *damagedStore) Update(ctx context.Context, f func(store.Tx) error) error {
+	return s.Store.Update(ctx, func(tx store.Tx) error { return f(damagedTx{tx, s}) })
+}
+
+type damagedTx struct {
+	store.Tx
+	s *damagedStore
+}
+
+func (t damagedTx) Accounts() store.Accounts { return damagedAccounts{t.Tx.Accounts(), t.s} }
+
+type damagedAccounts struct {
+	store.Accounts
+	s *damagedStore
+}
+
+func (a damagedAccounts) ByAddress(k store.AddressKey) (store.Account, error) {
+	if k == a.s.bad {
+		return store.Account{}, store.ErrCorrupt
+	}
+	return a.Accounts.ByAddress(k)
+}
+
+// TestI5DamagedInviteeIsNamed: the error tells whose record it is, and nobody of the list was invited.
+func TestI5DamagedInviteeIsNamed(t *testing.T) {
+	t.Parallel()
+	e := newEnv(t, func(c *account.Config) { c.Store = &damagedStore{c.Store, at("bad@example.org").Key()} })
+	list := []account.Invitee{{Address: at("good@example.org"), Class: store.ClassGuest}, {Address: at("bad@example.org"), Class: store.ClassGuest}}
+	_, err := e.Invite(t.Context(), account.Invitation{By: "socket"}, list)
+	if never := new(account.InviteeError); !errors.As(err, &never) || never.Address != list[1].Address || !strings.Contains(never.Reason, "damaged") {
+		t.Errorf("%v", err)
+	}
+	if n := len(e.bed.Mails(store.KindAccount)); n != 0 {
+		t.Errorf("%d mails", n)
+	}
+	if _, err := e.Invite(t.Context(), account.Invitation{By: "socket"}, list[:1]); err != nil || len(e.bed.Mails(store.KindAccount)) != 1 {
+		t.Errorf("the other alone: %v", err)
 	}
 }
 

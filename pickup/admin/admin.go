@@ -102,6 +102,7 @@ type Service struct {
 	Config
 	work    chan struct{} // there may be invitations to send
 	working sync.Mutex    // whoever sends them
+	put     putOff
 	drafts  drafts
 	census  *census
 }
@@ -109,7 +110,7 @@ type Service struct {
 // New makes a Service.
 func New(c Config) *Service {
 	c.ConsoleURL = strings.TrimRight(c.ConsoleURL, "/")
-	return &Service{Config: c, work: make(chan struct{}, 1), census: newCensus()}
+	return &Service{Config: c, work: make(chan struct{}, 1), put: putOff{}, census: newCensus()}
 }
 
 // now is the time as records keep it.

@@ -39,8 +39,9 @@ type desk struct {
 	began  time.Time // not zero: the clock goes on since then
 	noted  []store.Event
 
-	outcome account.Outcome // of every invitation; "": invited
-	kept    bool            // the last invitation was to change nobody's class
+	outcome account.Outcome  // of every invitation; "": invited
+	stuck   map[string]error // why an address cannot be invited
+	kept    bool             // the last invitation was to change nobody's class
 }
 
 // Now is the clock of the service; it stands still, unless it was set going.
@@ -97,6 +98,11 @@ func (d *desk) ExtendAll(_ context.Context, by message.Actor, _ store.MessageID,
 func (d *desk) Invite(_ context.Context, in account.Invitation, list []account.Invitee) ([]account.Outcome, error) {
 	outcomes := make([]account.Outcome, len(list))
 	d.kept = in.Keep
+	for _, x := range list {
+		if err := d.stuck[x.Address.String()]; err != nil {
+			return nil, err
+		}
+	}
 	if in.From != nil {
 		d.note("from %s", in.From)
 	}

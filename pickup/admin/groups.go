@@ -8,7 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"postern/pickup/account"
 	"postern/store"
 )
 
@@ -187,110 +186,4 @@ func (s *Service) GroupEnable(ctx context.Context, a Actor, group string) (row G
 	})
 	s.nudge()
 	return row, err
-}
-
-// nudge tells Run that there may be something to send.
-func (s *Service) nudge() {
-	select {
-	case s.work <- struct{}{}:
-	default:
-	}
-}
-
-// inviteBatch is how many invitations are one transaction.
-const inviteBatch = 50
-
-// Work sends the next invitations of enabled groups and says how many it dealt with; 0: there are none left. What became
-// of each is written in the transaction of its mail, so that a crash sends none twice.
-func (s *Service) Work(ctx context.Context) (int, error) {
-	s.working.Lock()
-	defer s.working.Unlock()
-	g, people, err := s.nextWaiting(ctx)
-	if err != nil || len(people) == 0 {
-		return 0, err
-	}
-	list := make([]account.Invitee, len(people))
-	for i, p := range people {
-		list[i] = account.Invitee{Address: p.Address, Name: p.Name, Class: p.Class}
-	}
-	from, err := s.inviter(ctx)
-	if err != nil {
-		return 0, err
-	}
-	at := s.now()
-	in := account.Invitation{By: g.EnabledBy, From: from, Group: g.Name, Note: func(tx store.Tx, outcomes []account.Outcome) error {
-		for i, p := range people {
-			p.Outcome, p.Done = string(outcomes[i]), at
-			if err := tx.Groups().Put(p); err != nil {
-				return err
-			}
-		}
-		return nil
-	}}
-	if _, err := s.Users.Invite(ctx, in, list); err != nil {
-		return 0, fmt.Errorf("group %q: %w", g.Name, err)
-	}
-	return len(people), nil
-}
-
-// nextWaiting finds people of an enabled group whose invitation is to be sent.
-func (s *Service) nextWaiting(ctx context.Context) (g store.Group, people []store.GroupPerson, err error) {
-	err = s.Store.View(ctx, func(tx store.Tx) error {
-		for c := store.Cursor(""); ; {
-			all, next, err := tx.Groups().List(c, pageSize)
-			if err != nil {
-				return err
-			}
-			for _, g = range all {
-				if g.Enabled.IsZero() {
-					continue
-				}
-				if people, err = tx.Groups().Waiting(g.ID, inviteBatch); err != nil || len(people) > 0 {
-					return err
-				}
-			}
-			if c = next; c == "" {
-				return nil
-			}
-		}
-	})
-	return g, people, err
-}
-
-// workAgain is how long Run waits after an error.
-const workAgain = 30 * time.Second
-
-// Run sends invitations in the background until ctx ends.
-func (s *Service) Run(ctx context.Context) error {
-	for {
-		wait := time.Duration(0)
-		n, err := s.Work(ctx)
-		if err != nil {
-			s.Log.ErrorContext(ctx, "invitations not sent, will try again", "event", "invite", "error", err)
-			wait = workAgain
-		}
-		if n > 0 {
-			continue
-		}
-		if err := s.rest(ctx, wait); err != nil {
-			return err
-		}
-	}
-}
-
-// rest waits for something to do; after an error, for a while only.
-func (s *Service) rest(ctx context.Context, most time.Duration) error {
-	var over <-chan time.Time
-	if most > 0 {
-		timer := time.NewTimer(most)
-		defer timer.Stop()
-		over = timer.C
-	}
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-s.work:
-	case <-over:
-	}
-	return nil
 }

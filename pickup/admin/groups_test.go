@@ -179,7 +179,7 @@ func TestB02GroupAfterGroup(t *testing.T) {
 	if err != nil || len(all.Rows) != 2 || all.Rows[1].Name != "Finance" || all.Rows[1].Done != 121 || all.Rows[1].Waiting != 0 || all.Rows[0].Waiting != 1 {
 		t.Errorf("groups %+v, %v", all.Rows, err)
 	}
-	d.fail = errors.New("no room on the disk")
+	d.fail = store.ErrFull
 	_, err = d.GroupEnable(t.Context(), lead, "Adult care")
 	must(t, err)
 	if _, err := d.Work(t.Context()); !errors.Is(err, d.fail) {

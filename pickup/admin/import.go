@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -123,8 +124,8 @@ func (s *Service) obstacle(x account.Invitee, u store.Account) string {
 	return ""
 }
 
-// GroupFill puts a previewed list into a group and says how many people are new in it. A group that is enabled already
-// invites them at once.
+// GroupFill puts a previewed list into a group and says how many people are new in it, or are to be tried again because
+// they could not be invited the last time. A group that is enabled already invites them at once.
 func (s *Service) GroupFill(ctx context.Context, a Actor, group, draft string) (added int, err error) {
 	if err := a.allow("GroupFill"); err != nil {
 		return 0, err
@@ -151,7 +152,7 @@ type filling struct {
 	at    time.Time
 }
 
-// fillPart adds the people who are new in the group, with the event that says so: a list that breaks off half way has
+// fillPart adds the people who are new in the group, or who could not be invited the last time, with the event that says so: a list that breaks off half way has
 // told of each part that is in.
 func (s *Service) fillPart(ctx context.Context, a Actor, in filling) (added int, err error) {
 	err = s.Store.Update(ctx, func(tx store.Tx) error {
@@ -161,11 +162,11 @@ func (s *Service) fillPart(ctx context.Context, a Actor, in filling) (added int,
 			return err
 		}
 		for _, r := range in.rows {
-			_, err := tx.Groups().Person(g.ID, r.Address.Key())
-			if err == nil {
+			there, err := tx.Groups().Person(g.ID, r.Address.Key())
+			if err == nil && !strings.HasPrefix(there.Outcome, NotPossible) {
 				continue
 			}
-			if !errors.Is(err, store.ErrNotFound) {
+			if err != nil && !errors.Is(err, store.ErrNotFound) {
 				return err
 			}
 			if err := tx.Groups().Put(store.GroupPerson{Group: g.ID, Address: r.Address, Name: r.Name, Class: r.Class, Added: in.at}); err != nil {

@@ -42,6 +42,10 @@ func (s *Service) UserInvite(ctx context.Context, a Actor, f InviteForm) (accoun
 	}
 	in := account.Invitation{By: a.Name, From: from, Keep: keep}
 	out, err := s.Users.Invite(ctx, in, []account.Invitee{{Address: addr, Name: f.Name, Class: f.Class}})
+	if never := new(account.InviteeError); errors.As(err, &never) {
+		s.Log.ErrorContext(ctx, "somebody cannot be invited", "event", "invite", "error", err)
+		return "", inputf("%s cannot be invited: %s", addr, never.Reason)
+	}
 	if err != nil {
 		return "", err
 	}

@@ -71,7 +71,8 @@ func (s *Service) unfitInviter(u store.Account) string {
 	return ""
 }
 
-// inviter is in whose name invitations go out now. A member who has become unfit since is passed over, and the log says so.
+// inviter is in whose name invitations go out now. A member who has become unfit since, or
+// whose record is damaged, is passed over, and the log says so.
 func (s *Service) inviter(ctx context.Context) (from *mail.Mailbox, err error) {
 	err = s.Store.View(ctx, func(tx store.Tx) error {
 		from = nil
@@ -80,10 +81,14 @@ func (s *Service) inviter(ctx context.Context) (from *mail.Mailbox, err error) {
 			return err
 		}
 		u, err := findUser(tx, address)
-		if err != nil && !errors.Is(err, store.ErrNotFound) {
+		if err != nil && !gone(err) {
 			return err
 		}
-		if why := s.unfitInviter(u); err != nil || why != "" {
+		why := s.unfitInviter(u)
+		if err != nil {
+			why = err.Error()
+		}
+		if why != "" {
 			s.Log.WarnContext(ctx, "invitations go out in the organisation's name", "event", "invite", "cause", why)
 			return nil
 		}

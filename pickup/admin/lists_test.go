@@ -199,25 +199,26 @@ func TestMessagesAreListedByMetadata(t *testing.T) {
 func TestB03OneInvitation(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
+		role    admin.Role
 		form    admin.InviteForm
 		outcome account.Outcome
 		bad     string
 	}{
-		"member":    {admin.InviteForm{Address: " new@example.org ", Name: "New", Class: store.ClassMember}, "", ""},
-		"guest":     {admin.InviteForm{Address: "new@mail.example", Class: store.ClassGuest}, "", ""},
-		"known":     {admin.InviteForm{Address: "new@example.org", Class: store.ClassMember}, account.Known, ""},
-		"outsider":  {admin.InviteForm{Address: "new@mail.example", Class: store.ClassMember}, "", "no domain of the organisation"},
-		"no class":  {admin.InviteForm{Address: "new@example.org"}, "", "neither member nor guest"},
-		"no one":    {admin.InviteForm{Address: "new", Class: store.ClassGuest}, "", `"new"`},
-		"disabled":  {admin.InviteForm{Address: "new@example.org", Class: store.ClassMember}, account.NotNow, "disabled"},
-		"an alias":  {admin.InviteForm{Address: "new@example.org", Class: store.ClassMember}, account.Alias, "alias of another"},
-		"by a desk": {admin.InviteForm{Address: "new@example.org", Class: store.ClassMember}, account.Again, ""},
+		"member":    {admin.RoleAdmin, admin.InviteForm{Address: " new@example.org ", Name: "New", Class: store.ClassMember}, "", ""},
+		"guest":     {admin.RoleAdmin, admin.InviteForm{Address: "new@mail.example", Class: store.ClassGuest}, "", ""},
+		"known":     {admin.RoleAdmin, admin.InviteForm{Address: "new@example.org", Class: store.ClassMember}, account.Known, ""},
+		"outsider":  {admin.RoleAdmin, admin.InviteForm{Address: "new@mail.example", Class: store.ClassMember}, "", "no domain of the organisation"},
+		"no class":  {admin.RoleAdmin, admin.InviteForm{Address: "new@example.org"}, "", "neither member nor guest"},
+		"no one":    {admin.RoleAdmin, admin.InviteForm{Address: "new", Class: store.ClassGuest}, "", `"new"`},
+		"disabled":  {admin.RoleAdmin, admin.InviteForm{Address: "new@example.org", Class: store.ClassMember}, account.NotNow, "disabled"},
+		"an alias":  {admin.RoleAdmin, admin.InviteForm{Address: "new@example.org", Class: store.ClassMember}, account.Alias, "alias of another"},
+		"by a desk": {admin.RoleHelpDesk, admin.InviteForm{Address: "new@example.org", Class: store.ClassGuest}, account.Again, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			d := newDesk(t)
 			d.outcome = tt.outcome
-			_, err := d.UserInvite(t.Context(), admin.Actor{Role: admin.RoleHelpDesk, Name: "ann"}, tt.form)
+			_, err := d.UserInvite(t.Context(), admin.Actor{Role: tt.role, Name: "ann"}, tt.form)
 			if (err != nil) != (tt.bad != "") || err != nil && (!strings.Contains(err.Error(), tt.bad) || !errors.As(err, new(*admin.InputError))) {
 				t.Errorf("%v", err)
 			}
