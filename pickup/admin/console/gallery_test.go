@@ -205,6 +205,7 @@ func everyPage(t *testing.T) map[string]string {
 	add("groups.wrong", v.post("/groups", "name", "Adult Social Care"))
 	add("invitations.wrong", v.post("/invitations", "address", "x"))
 	add("invitations.list", v.list([][2]string{{"group", group}, {"class", "guest"}}, "", ""))
+	add("invitations.group", v.list([][2]string{{"group", "none"}, {"class", "guest"}, {"list", "x"}}, "", ""))
 	add("preview", v.list([][2]string{{"group", group}, {"class", "member"}, {"list", "Sam <sam@example.org>\nx"}}, "", ""))
 	add("preview.file", v.list([][2]string{{"group", group}, {"class", "guest"}}, "x.csv", strings.Repeat("x\n", 3)))
 	add("extend.wrong", v.post(path["extend"], "until", "x"))

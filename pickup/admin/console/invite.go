@@ -21,7 +21,9 @@ const (
 // invitePage is invitations.html: one person, or a list that is checked before anything happens (B3).
 type invitePage struct {
 	page
-	Groups   []admin.GroupRow
+	Groups   []admin.GroupRow // to choose from; of too many, the name is typed
+	TooMany  bool
+	Into     *admin.GroupRow // that the list is for; nil: none was found
 	One      inviteOne
 	Many     inviteMany
 	Sentence string // what was wrong
@@ -39,16 +41,6 @@ type inviteMany struct {
 	File               string // name of the CSV file that was read
 }
 
-// Into is the group that the list is for; nil: none was chosen.
-func (p invitePage) Into() *admin.GroupRow {
-	for i := range p.Groups {
-		if p.Groups[i].ID == p.Many.Group {
-			return &p.Groups[i]
-		}
-	}
-	return nil
-}
-
 func (c *Console) invitePage(r *http.Request, who admin.Signed) (invitePage, error) {
 	p := invitePage{page: c.page(r, who, "users"), One: inviteOne{Class: string(store.ClassMember)},
 		Many: inviteMany{Class: string(store.ClassMember), Group: r.URL.Query().Get("group")}}
@@ -56,13 +48,38 @@ func (c *Console) invitePage(r *http.Request, who admin.Signed) (invitePage, err
 		p.One.Class = string(store.ClassGuest)
 	}
 	list, err := c.Admin.GroupList(r.Context(), who.Actor, "")
-	p.Groups = list.Rows
+	p.Groups, p.TooMany = list.Rows, list.Next != ""
 	return p, err
+}
+
+// findGroup looks for the group that was chosen or typed, by its id or name.
+func (c *Console) findGroup(r *http.Request, p *invitePage) error {
+	p.Many.Group = strings.TrimSpace(web.OneLine(p.Many.Group, maxName))
+	if p.Many.Group == "" {
+		return nil
+	}
+	g, err := c.Admin.GroupShow(r.Context(), p.Who, p.Many.Group)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil
+	}
+	p.Into = &g
+	return err
+}
+
+// GroupName is what a field shows into which the name of the group is typed.
+func (p invitePage) GroupName() string {
+	if p.Into != nil {
+		return p.Into.Name
+	}
+	return p.Many.Group
 }
 
 func (c *Console) invitations(w http.ResponseWriter, r *http.Request, who admin.Signed) error {
 	p, err := c.invitePage(r, who)
 	if err != nil {
+		return err
+	}
+	if err := c.findGroup(r, &p); err != nil {
 		return err
 	}
 	return c.show(w, r, http.StatusOK, "invitations", p)
@@ -106,6 +123,12 @@ func (c *Console) preview(w http.ResponseWriter, r *http.Request, who admin.Sign
 	list, err := p.read(r)
 	if err != nil {
 		return err
+	}
+	if err := c.findGroup(r, &p); err != nil {
+		return err
+	}
+	if p.Into == nil {
+		return c.refuseInvite(w, r, p, "group", c.say(r, "There is no group of that name. The page of groups shows them all"))
 	}
 	if list == nil {
 		return c.refuseInvite(w, r, p, "list", c.say(r, "Paste a list or choose a file"))
@@ -200,15 +223,18 @@ func (c *Console) fill(w http.ResponseWriter, r *http.Request, who admin.Signed)
 		return err
 	}
 	p.Many.Group = f["group"]
-	if p.Into() == nil {
+	if err := c.findGroup(r, &p); err != nil {
+		return err
+	}
+	if p.Into == nil {
 		return errMissing
 	}
-	_, err = c.Admin.GroupFill(r.Context(), who.Actor, p.Many.Group, f["draft"])
+	_, err = c.Admin.GroupFill(r.Context(), who.Actor, p.Into.ID, f["draft"])
 	if errors.Is(err, admin.ErrDraft) {
 		return c.refuseInvite(w, r, p, "list", c.say(r, "The list that was checked is gone, because of its age or because another one was checked since: read it in again"))
 	}
 	if err != nil {
 		return err
 	}
-	return done(w, "/groups/"+p.Many.Group, "filled")
+	return done(w, "/groups/"+p.Into.ID, "filled")
 }

@@ -77,6 +77,47 @@ func TestB03InviteOneAndList(t *testing.T) {
 	w.lists(v)
 }
 
+// TestB02ThousandsOfGroups: where there are too many groups to choose from, the name is typed; from the page of a group it
+// is there already.
+func TestB02ThousandsOfGroups(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	v := w.signedIn(dana, admin.RoleAdmin)
+	w.bed.Update(func(tx store.Tx) error {
+		for n := range 1200 {
+			g := store.Group{Name: fmt.Sprintf("Group %04d", n), Created: w.Now()}
+			g.ID[0], g.ID[1], g.ID[2] = 1, byte(n>>8), byte(n)
+			if err := tx.Groups().Create(g); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	last, err := w.admin.GroupShow(t.Context(), admin.Socket, "Group 1199")
+	must(t, err)
+	if a := v.get("/invitations"); strings.Contains(a.body, "<option value=\"0") || !a.says("Its name, as the page of groups shows it.") {
+		t.Errorf("the page: %d %s", a.status, plain(a.body))
+	}
+	if a := v.get("/invitations?group=" + last.ID); !strings.Contains(a.body, `value="Group 1199"`) {
+		t.Error("the group that one comes from is not in the field")
+	}
+	person := [2]string{"list", "Lena Hartmann, lena@example.org"}
+	for _, name := range []string{"", "Group 9999", strings.Repeat("x", 900)} {
+		a := v.list([][2]string{{"group", name}, {"class", "guest"}, person}, "", "")
+		if a.status != http.StatusUnprocessableEntity || !a.says("There is no group of that name") || !strings.Contains(a.body, `href="#group"`) || !strings.Contains(a.body, "Lena Hartmann") {
+			t.Errorf("group %q: %d %s", name, a.status, plain(a.body))
+		}
+	}
+	a := v.list([][2]string{{"group", " group 1199 "}, {"class", "guest"}, person}, "", "")
+	draft := between(a.body, `name="draft" value="`)
+	if !a.says("They are put into the group Group 1199.") {
+		t.Fatalf("by name: %d %s", a.status, plain(a.body))
+	}
+	if a := v.post("/invitations/fill", "group", last.ID, "draft", draft); a.to() != "/groups/"+last.ID+"?done=filled" {
+		t.Errorf("fill: %d %s", a.status, plain(a.body))
+	}
+}
+
 // TestB18HelpDeskPromotesNobody: the page offers guests only, and a form that says otherwise is refused with a reason.
 func TestB18HelpDeskPromotesNobody(t *testing.T) {
 	t.Parallel()
