@@ -60,7 +60,7 @@ func TestForgedHostIsInNoMailAndNoPage(t *testing.T) {
 }
 
 // TestSessionOfBeforeIsNotSignedIn: who put a cookie into somebody's browser does not share the session that begins there
-// (session fixation). Every way in makes a session of its own; that of before ends.
+// (session fixation). Every way in makes a session of its own.
 func TestSessionOfBeforeIsNotSignedIn(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
