@@ -364,7 +364,7 @@ func TestB13AliasWithAnAccountIsMerged(t *testing.T) {
 	w, v, second, read, unread, link := merging(t)
 	own := w.lookup(family)
 	before := w.fingerprint()
-	lacks(t, "question", v.get(link), 200, "The address has an account of its own here", "which cannot be undone", `id="password"`)
+	lacks(t, "question", v.get(link), 200, "The address has an account of its own here", "its own password stops working", `id="password"`)
 	lacks(t, "wrong password", v.post(link, "do", "add", "password", "wrong"), 403, "This is not the password of", `aria-invalid="true"`)
 	if w.fingerprint() != before {
 		t.Fatal("a wrong password changed the store")

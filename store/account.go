@@ -81,24 +81,28 @@ type AccountFilter struct {
 
 // Account is a person who picks up mail. Rows are never deleted (B4).
 type Account struct {
-	ID         AccountID    `json:"-"`
-	Version    uint64       `json:"v"`
-	Address    Address      `json:"addr"`
-	Name       string       `json:"name,omitempty"`    // as an administrator wrote it
-	Aliases    []Address    `json:"aliases,omitempty"` // confirmed ones only
-	Status     Status       `json:"status"`
-	Before     Status       `json:"before,omitempty"` // of a disabled one: what enabling returns to
-	Standing   Standing     `json:"standing"`
-	Registered bool         `json:"registered"` // has a usable password; false again after "it was not me"
-	Member     bool         `json:"member,omitempty"`
-	Keys       []KeyVersion `json:"keys,omitempty"`
-	Reminder   []byte       `json:"reminder,omitempty"`
-	Language   string       `json:"lang,omitempty"`
-	Created    time.Time    `json:"created"`
+	ID         AccountID `json:"-"`
+	Version    uint64    `json:"v"`
+	Address    Address   `json:"addr"`
+	Name       string    `json:"name,omitempty"`    // as an administrator wrote it
+	Aliases    []Address `json:"aliases,omitempty"` // confirmed ones only
+	Status     Status    `json:"status"`
+	Before     Status    `json:"before,omitempty"` // of a disabled one: what enabling returns to
+	Standing   Standing  `json:"standing"`
+	Registered bool      `json:"registered"` // has a usable password; false again after "it was not me"
+	Member     bool      `json:"member,omitempty"`
+	// MemberBy are merged accounts to which alone it owes being a member; with the last one that leaves, it is a guest.
+	MemberBy []AccountID  `json:"member_by,omitempty"`
+	Keys     []KeyVersion `json:"keys,omitempty"`
+	Reminder []byte       `json:"reminder,omitempty"`
+	Language string       `json:"lang,omitempty"`
+	Created  time.Time    `json:"created"`
 	// Into is the account that took this one over; for StatusMerged.
 	Into AccountID `json:"into,omitzero"`
 	// Adopts are accounts whose messages this one is still to take over.
 	Adopts []AccountID `json:"adopts,omitempty"`
+	// Returns are accounts whose address was an alias of this one, and which are still to get back what came for it.
+	Returns []AccountID `json:"returns,omitempty"`
 	// RegisteredAt decides which links may confirm the account (KEYS K8 (a)).
 	RegisteredAt time.Time `json:"reg_at,omitzero"`
 	LastSignIn   time.Time `json:"last,omitzero"`

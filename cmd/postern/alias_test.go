@@ -57,4 +57,10 @@ func TestB14AliasThroughTheGateway(t *testing.T) {
 	bob.get("/").without(t, "late letter")
 	tr.cli("user", "enable", "robert@ext.example")
 	bob.wantStatus(http.StatusOK, bob.signIn("bob@ext.example", goodPassword)).want(t, "late letter")
+	tr.cli("user", "alias", "remove", "bob@ext.example", "robert@ext.example")
+	bob.wantStatus(http.StatusOK, bob.signIn("bob@ext.example", goodPassword)).without(t, "late letter")
+	tr.await("robert@ext.example", "was removed from an account")
+	if out := tr.cli("user", "show", "robert@ext.example"); !strings.Contains(out, "Has a password") || strings.Contains(out, "bob@ext.example") {
+		t.Errorf("the address afterwards:\n%s", out)
+	}
 }

@@ -52,7 +52,8 @@ type (
 		Address string
 		Status  store.Status
 	}
-	keyRequest struct {
+	aliasRequest struct{ User, Address string }
+	keyRequest   struct {
 		Key store.KeyID
 		Now bool // do not wait after a rotation
 	}
@@ -102,6 +103,9 @@ func methods(s *admin.Service) control.Methods {
 		}),
 		"user.change": control.Do(func(ctx context.Context, r userEditRequest) error {
 			return s.UserChange(ctx, admin.Socket, r.User, r.Edit)
+		}),
+		"user.alias.remove": control.Do(func(ctx context.Context, r aliasRequest) error {
+			return s.UserAliasRemove(ctx, admin.Socket, r.User, r.Address)
 		}),
 		"user.invite": control.Handle(func(ctx context.Context, r inviteRequest) (account.Outcome, error) {
 			return s.UserInvite(ctx, admin.Socket, r.Form)

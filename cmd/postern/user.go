@@ -19,7 +19,7 @@ func userCommand(c console) *cobra.Command {
 		Use: "show ADDRESS", Short: "Tell of one user", Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error { return userShow(cmd, load, args[0]) },
 	}
-	cmd.AddCommand(userListCommand(load), show, userInviteCommand(load), inviterCommand(load), userChangeCommand(load),
+	cmd.AddCommand(userListCommand(load), show, userInviteCommand(load), inviterCommand(load), userChangeCommand(load), userAliasCommand(load),
 		userSwitch(load, "disable", "End a user's sessions and refuse secure mail to and log-on by that user", store.StatusDisabled),
 		userSwitch(load, "enable", "Give a disabled user access again, with all messages", store.StatusActive))
 	return cmd
@@ -111,6 +111,18 @@ func userChangeCommand(load loader) *cobra.Command {
 		})
 	}
 	return change
+}
+
+func userAliasCommand(load loader) *cobra.Command {
+	alias := &cobra.Command{Use: "alias", Short: "Undo what was done to a user's further addresses"}
+	alias.AddCommand(&cobra.Command{
+		Use: "remove USER ADDRESS", Short: "Take a further address off a user; it gets its own messages back, and both addresses are told by mail",
+		Args: cobra.ExactArgs(2),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return load.do(cmd, "user.alias.remove", aliasRequest{args[0], args[1]}, fmt.Sprintf("%s no longer belongs to %s.", args[1], args[0]))
+		},
+	})
+	return alias
 }
 
 func userSwitch(load loader, verb, short string, to store.Status) *cobra.Command {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -147,9 +146,10 @@ func makeAliasRoom(tx store.Tx, a store.Account, t store.Token) error {
 	return nil
 }
 
-// RemoveAlias takes an alias off the account, or stops waiting for one. What came for it before stays in the inbox; the
-// address is free for an account of its own. It is no error when there is no such alias. ErrPassword, ErrNoSession,
-// *BusyError.
+// RemoveAlias takes an alias off the account, or stops waiting for one; the address is free for an account of its own.
+// What came for it before stays in the inbox. But an address that had an account of its own before gets that back, with
+// its messages, as ReleaseAlias does; mails then tell both addresses. It is no error when there is no such alias.
+// ErrPassword, ErrNoSession, *BusyError.
 func (s *Service) RemoveAlias(ctx context.Context, who Signed, in AliasForm) error {
 	address, err := store.ParseAddress(strings.TrimSpace(in.Address))
 	if err != nil {
@@ -158,38 +158,51 @@ func (s *Service) RemoveAlias(ctx context.Context, who Signed, in AliasForm) err
 	if err := s.prove(ctx, who, in.Password, in.Client); err != nil {
 		return err
 	}
-	at, k := s.now(), address.Key()
-	e := aliasEvent(at, store.EventAliasGone, who.Account.ID, address, in.Client)
+	x := release{address: address, at: s.now(), by: actorSelf, browser: in.Client.Browser}
+	if err := s.tellRelease(ctx, who.Account, &x); err != nil {
+		return err
+	}
+	freed := false
 	err = s.alter(ctx, who, func(tx store.Tx, a store.Account) error {
-		waiting, err := tx.Tokens().Of(store.PurposeAlias, a.ID.String(), at)
+		waited, err := x.stopWaiting(tx, a.ID)
 		if err != nil {
 			return err
 		}
-		gone := false
-		for _, t := range waiting {
-			if t.Address.Key() == k {
-				gone = true
-				if err := tx.Tokens().Delete(t.ID); err != nil {
-					return err
-				}
-			}
+		if a.Address.Key() != address.Key() && a.Owns(address.Key()) {
+			freed, err = x.commit(tx, a)
+			return err
 		}
-		left := slices.DeleteFunc(slices.Clone(a.Aliases), func(x store.Address) bool { return x.Key() == k })
-		if len(left) < len(a.Aliases) {
-			gone, a.Aliases = true, left
-			if err := tx.Accounts().Set(a); err != nil {
-				return err
-			}
-		}
-		if !gone {
+		if !waited {
 			return nil
 		}
-		return tx.Audit().Add(e)
+		return tx.Audit().Add(x.event(a.ID))
 	})
 	if err != nil {
 		return fmt.Errorf("remove alias: %w", err)
 	}
+	if freed {
+		s.returnAll(ctx, who.Account.ID)
+	}
 	return nil
+}
+
+// stopWaiting drops the links by which the address could become an alias of an account, and reports whether there were
+// any.
+func (x release) stopWaiting(tx store.Tx, id store.AccountID) (found bool, err error) {
+	waiting, err := tx.Tokens().Of(store.PurposeAlias, id.String(), x.at)
+	if err != nil {
+		return false, err
+	}
+	for _, t := range waiting {
+		if t.Address.Key() != x.address.Key() {
+			continue
+		}
+		found = true
+		if err := tx.Tokens().Delete(t.ID); err != nil {
+			return found, err
+		}
+	}
+	return found, nil
 }
 
 func aliasEvent(at time.Time, what store.What, id store.AccountID, address store.Address, c Client) store.Event {

@@ -150,8 +150,10 @@ func (x *inviting) commit(tx store.Tx) error {
 		x.outcome = NotNow
 		return nil
 	}
-	promoted := !x.keep && x.to.Class == store.ClassMember && !a.Member
-	a.Member = a.Member || promoted
+	promoted := !x.keep && x.to.Class == store.ClassMember && (!a.Member || len(a.MemberBy) > 0)
+	if promoted {
+		a.Member, a.MemberBy = true, nil
+	}
 	if a.Name == "" {
 		a.Name = x.to.Name
 	}

@@ -15,17 +15,33 @@ import (
 func merge(tx store.Tx, into, own store.Account, chain []byte) (store.Account, error) {
 	into.Keys = append(slices.Clone(into.Keys), brought(own, currentOf(into), chain)...)
 	into.Aliases = append(slices.Clone(into.Aliases), own.Aliases...)
-	into.Member = into.Member || own.Member
+	into = lend(into, own)
 	into.Adopts = append(slices.Clone(into.Adopts), own.ID)
 	into.Adopts = append(into.Adopts, own.Adopts...)
+	into.Returns = slices.DeleteFunc(slices.Clone(into.Returns), func(id store.AccountID) bool { return id == own.ID })
+	into.Returns = append(into.Returns, own.Returns...)
 	row := own
 	row.Status, row.Into, row.Registered = store.StatusMerged, into.ID, false
-	row.Keys, row.Aliases, row.Reminder, row.Adopts = nil, nil, nil, nil
+	row.Member, row.MemberBy = own.Member && len(own.MemberBy) == 0, nil
+	row.Keys, row.Aliases, row.Reminder, row.Adopts, row.Returns = nil, nil, nil, nil, nil
 	if err := tx.Accounts().Set(row); err != nil {
 		return into, err
 	}
 	owner := own.ID.String()
 	return into, errors.Join(endPending(tx, own), tx.Tokens().DeleteAll(store.PurposeWelcome, owner), tx.Tokens().DeleteAll(store.PurposeSetup, owner))
+}
+
+// lend makes an account a member by one that is merged into it, for as long as it has that one's address.
+func lend(into, own store.Account) store.Account {
+	if !own.Member || into.Member && len(into.MemberBy) == 0 {
+		return into
+	}
+	by := own.MemberBy
+	if len(by) == 0 {
+		by = []store.AccountID{own.ID}
+	}
+	into.Member, into.MemberBy = true, append(slices.Clone(into.MemberBy), by...)
+	return into
 }
 
 // brought are the key versions of a merged account as they hang under another one. Boxes and chains go on naming the

@@ -66,6 +66,8 @@ type Mails interface {
 	AliasAsked(notify.AliasMail) (store.OwnMail, error)
 	AliasAdded(notify.AliasMail) (store.OwnMail, error)
 	AccountMerged(notify.AliasMail) (store.OwnMail, error)
+	AliasRemoved(notify.AliasMail) (store.OwnMail, error)
+	AddressFreed(notify.AliasMail) (store.OwnMail, error)
 	PasswordReminder(notify.RecoveryMail) (store.OwnMail, error)
 	ActivatePassword(notify.RecoveryMail) (store.OwnMail, error)
 	TemporaryPassword(notify.RecoveryMail) (store.OwnMail, error)

@@ -73,6 +73,9 @@ func (s *Service) signIn(ctx context.Context, in Login) (Signed, error) {
 	if len(out.Account.Adopts) > 0 {
 		s.adoptAll(ctx, out.Account.ID)
 	}
+	if len(out.Account.Returns) > 0 {
+		s.returnAll(ctx, out.Account.ID)
+	}
 	return out, nil
 }
 

@@ -36,6 +36,7 @@ type Users interface {
 	Invite(ctx context.Context, in account.Invitation, list []account.Invitee) ([]account.Outcome, error)
 	Disable(ctx context.Context, actor string, id store.AccountID) error
 	Enable(ctx context.Context, actor string, id store.AccountID) error
+	ReleaseAlias(ctx context.Context, actor string, id store.AccountID, address store.Address) error
 }
 
 // Runner is the queue runner.

@@ -126,6 +126,10 @@ func (d *desk) Enable(_ context.Context, by string, _ store.AccountID) error {
 	return d.note("enable by %s", by)
 }
 
+func (d *desk) ReleaseAlias(_ context.Context, by string, _ store.AccountID, address store.Address) error {
+	return d.note("release %s by %s", address, by)
+}
+
 func (d *desk) Flush(domain string) { d.note("flush %s", domain) }
 
 func (d *desk) Down(string) time.Time { return d.down }

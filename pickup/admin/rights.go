@@ -64,6 +64,8 @@ var rights = map[Method][]Role{
 	"UserChange": {RoleAdmin},
 	"UserInvite": {RoleAdmin, RoleHelpDesk},
 
+	"UserAliasRemove": {RoleAdmin, RoleHelpDesk},
+
 	"GroupList":       Roles(),
 	"GroupShow":       Roles(),
 	"GroupPeopleList": Roles(),

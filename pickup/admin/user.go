@@ -135,6 +135,28 @@ func (s *Service) UserSwitch(ctx context.Context, a Actor, user string, to store
 	return nil
 }
 
+// UserAliasRemove takes a further address off a user: what somebody who read its mailbox for a while did can be undone.
+// The address has a row of its own again, and gets its messages back. Mails tell both addresses.
+func (s *Service) UserAliasRemove(ctx context.Context, a Actor, user, address string) error {
+	if err := a.allow("UserAliasRemove"); err != nil {
+		return err
+	}
+	alias, err := store.ParseAddress(strings.TrimSpace(address))
+	if err != nil {
+		return inputf("%q: %w", address, err)
+	}
+	acc, err := s.account(ctx, user)
+	if err != nil {
+		return err
+	}
+	if err := s.Users.ReleaseAlias(ctx, a.Name, acc.ID, alias); errors.Is(err, account.ErrNoAlias) {
+		return inputf("%s is no further address of %s", alias, acc.Address)
+	} else if err != nil {
+		return err
+	}
+	return nil
+}
+
 // UserEdit is what an administrator writes about a user.
 type UserEdit struct {
 	Name  string      `json:"name"`
@@ -170,7 +192,7 @@ func (s *Service) UserChange(ctx context.Context, a Actor, user string, to UserE
 		if len(e.Facts) == 0 {
 			return nil
 		}
-		x.Name, x.Member = name, to.Class == store.ClassMember
+		x.Name, x.Member, x.MemberBy = name, to.Class == store.ClassMember, nil
 		if err := tx.Accounts().Set(x); err != nil {
 			return err
 		}

@@ -64,8 +64,40 @@ func (c *Composer) AccountMerged(a AliasMail) (store.OwnMail, error) {
 	return m, err
 }
 
-func (w *writer) aliasFacts(a AliasMail) {
-	alias, account := w.fact(phraseAliasNew, ""), w.fact(phraseAliasAccount, "")
+// AliasRemoved composes the mail to the account's own address after an address was removed from it, by its owner or by
+// the help desk.
+func (c *Composer) AliasRemoved(a AliasMail) (store.OwnMail, error) {
+	w := c.removed(a)
+	w.para(phraseRemovedOwn)
+	w.para(phraseRemovedOther)
+	w.para(phraseNeverAsk)
+	return c.toAccount(w, a.AccountMail, store.KindAccount)
+}
+
+// AddressFreed composes the mail to an address that was removed from an account and has a place of its own again.
+func (c *Composer) AddressFreed(a AliasMail) (store.OwnMail, error) {
+	w := c.removed(a)
+	w.para(phraseRemovedFreed)
+	w.para(phraseRemovedOther)
+	w.para(phraseNeverAsk)
+	end := w.close(phraseAliasReason, a.Account.String(), c.org.Name, a.Alias.String())
+	m, _, err := c.compose(c.accountSheet(w, a.AccountMail, store.KindAccount, end))
+	return m, err
+}
+
+// removed begins the mails about an address that left an account.
+func (c *Composer) removed(a AliasMail) *writer {
+	w := c.write(a.Lang)
+	w.subject = w.say(phraseRemovedSubject, a.Alias.String(), c.org.Name)
+	w.para(phraseRemoved, c.org.Name)
+	w.addressFacts(phraseRemovedAddress, a)
+	return w
+}
+
+func (w *writer) aliasFacts(a AliasMail) { w.addressFacts(phraseAliasNew, a) }
+
+func (w *writer) addressFacts(label string, a AliasMail) {
+	alias, account := w.fact(label, ""), w.fact(phraseAliasAccount, "")
 	alias.address, account.address = a.Alias.String(), a.Account.String()
 	facts := []fact{alias, account, w.fact(phraseTime, w.date(a.At))}
 	if b := browserName(a.Browser); b != "" {

@@ -188,6 +188,11 @@ func mails(t testing.TB, author mail.Mailbox) map[string]func(*Composer) (store.
 			a.To = a.Alias
 			return c.AccountMerged(a)
 		}, ""),
+		"alias-removed": alias((*Composer).AliasRemoved, ""),
+		"address-freed": alias(func(c *Composer, a AliasMail) (store.OwnMail, error) {
+			a.To, a.Browser = a.Alias, ""
+			return c.AddressFreed(a)
+		}, ""),
 		"first-password": func(c *Composer) (store.OwnMail, error) {
 			return c.FirstPassword(FirstPasswordMail{ID: ownID, To: address(t, "joan.hartley@mail.example"), Author: author, Password: "k3m7-x9p2-r4t6-w8z0", Until: expiresAt})
 		},

@@ -210,6 +210,13 @@ const (
 
 	phraseMerged      = "The account that this address had on the site where %[1]s keeps private messages is now part of another account. Its password no longer works, and new messages to this address arrive in the inbox of that account:"
 	phraseMergedOther = "Then that person used the link that we mailed to this address. Tell the help desk named below at once, and change the password of your mailbox."
+
+	phraseRemovedSubject = "%[1]s was removed from an account at %[2]s Secure Mail"
+	phraseRemoved        = "On the site where %[1]s keeps private messages, an address no longer belongs to an account:"
+	phraseRemovedAddress = "Removed address"
+	phraseRemovedOwn     = "New messages to that address no longer arrive in the inbox of your account, and you can no longer sign in with it."
+	phraseRemovedFreed   = "New messages to this address no longer arrive in that account: each comes with a mail and a link of its own, as for any address without an account. Links that were mailed before may work only after a newer one."
+	phraseRemovedOther   = "If you did not expect this, tell the help desk named below."
 )
 
 // Phrases lists every id that this package hands to its Catalogue, for the completeness test of translations.
@@ -239,7 +246,8 @@ func Phrases() []string {
 		phraseInviteNot, phraseInviteReason,
 		phraseAliasNew, phraseAliasAccount, phraseAliasSubject, phraseAlias, phraseAliasLink, phraseAliasMeansLead, phraseAliasMeans,
 		phraseAliasOtherLead, phraseAliasOther, phraseAliasReason, phraseAddedSubject, phraseAdded, phraseAddedMine, phraseAddedOther,
-		phraseMerged, phraseMergedOther,
+		phraseMerged, phraseMergedOther, phraseRemovedSubject, phraseRemoved, phraseRemovedAddress, phraseRemovedOwn, phraseRemovedFreed,
+		phraseRemovedOther,
 	}
 	list = append(list, zones[:]...)
 	list = append(list, weekdays[:]...)

@@ -40,7 +40,7 @@ func TestAliasesAreMadeInOnePlace(t *testing.T) {
 			t.Errorf("%s writes the aliases of something", file)
 		}
 	}
-	for _, file := range []string{"pickup/account/confirm.go", "pickup/account/alias.go", "pickup/account/merge.go"} {
+	for _, file := range []string{"pickup/account/confirm.go", "pickup/account/release.go", "pickup/account/merge.go"} {
 		if !found[file] {
 			t.Errorf("%s was not found to write aliases: the test does not see what it looks for", file)
 		}

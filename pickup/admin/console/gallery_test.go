@@ -43,6 +43,8 @@ func (w *world) filled() []shown {
 	tom, user := w.person("tom.ashdown@example.org", "Tom Ashdown"), w.person("joan.hartley@mail.example", "")
 	w.person(strings.Repeat("wide", 14)+"@regional-health-board-of-the-north.example", strings.Repeat("Everhart-Pritchard ", 5))
 	must(w.t, w.admin.UserSwitch(w.t.Context(), admin.Socket, tom, store.StatusDisabled))
+	aliased := w.person("j.hartley@mail.example", "Joan Hartley")
+	w.aliases(aliased, store.Address{Local: "joan", Domain: "hartley-family.example"}, store.Address{Local: strings.Repeat("endless", 8), Domain: "choir.example"})
 	group, err := w.admin.GroupCreate(w.t.Context(), admin.Socket, "Adult Social Care")
 	must(w.t, err)
 	list, err := w.admin.InvitePreview(w.t.Context(), admin.Socket, strings.NewReader("Lena Hartmann, lena@example.org\nIdris Bello, idris.bello@example.org"), store.ClassMember)
@@ -58,7 +60,7 @@ func (w *world) filled() []shown {
 		{"queue-item", "/queue/" + held.String()}, {"drop", "/queue/" + held.String() + "/drop"}, {"messages", "/messages"},
 		{"messages.none", "/messages?q=x"}, {"messages.wrong", "/messages?from=x&to=y&after-day=z&before-day=z"}, {"messages.filter", "/messages?to=joan.hartley%40mail.example&state=opened"},
 		{"users", "/users"}, {"users.search", "/users?q=tom&status=disabled&class=guest"}, {"users.none", "/users?q=zz"}, {"users.seen", "/users?sort=seen"},
-		{"user", "/users/" + user}, {"user.disabled", "/users/" + tom}, {"audit", "/audit?what=account."}, {"audit.all", "/audit"}, {"audit.wrong", "/audit?from=x&user=nobody"},
+		{"user", "/users/" + user}, {"user.aliases", "/users/" + aliased}, {"alias", "/users/" + aliased + "/alias?address=joan%40hartley-family.example"}, {"user.disabled", "/users/" + tom}, {"audit", "/audit?what=account."}, {"audit.all", "/audit"}, {"audit.wrong", "/audit?from=x&user=nobody"},
 		{"audit.none", "/audit?actor=nobody"}, {"groups", "/groups"}, {"group", "/groups/" + group.ID}, {"group.empty", "/groups/" + empty.ID},
 		{"enable", "/groups/" + group.ID + "/enable"}, {"invitations", "/invitations?done=invited"}, {"extend", "/messages/" + id + "/extend"},
 		{"extend.one", "/messages/" + id + "/extend?item=" + id + ".1"}, {"message", "/messages/" + id}, {"recall", "/messages/" + id + "/recall"},

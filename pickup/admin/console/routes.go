@@ -36,6 +36,8 @@ func (c *Console) routes() []route {
 		{pattern: "GET /users", needs: "UserList", do: c.users},
 		{pattern: "GET /users/{id}", needs: "UserShow", do: c.user},
 		{pattern: "POST /users/{id}", needs: "UserSwitch", do: c.saveUser},
+		{pattern: "GET /users/{id}/alias", needs: "UserAliasRemove", do: c.aliasPage},
+		{pattern: "POST /users/{id}/alias", needs: "UserAliasRemove", do: c.removeAlias},
 		{pattern: "GET /groups", needs: "GroupList", do: c.groups},
 		{pattern: "POST /groups", needs: "GroupCreate", do: c.makeGroup},
 		{pattern: "GET /groups/{id}", needs: "GroupShow", do: c.group},

@@ -104,6 +104,47 @@ func TestConsoleUserForm(t *testing.T) {
 	}
 }
 
+// TestB13HelpDeskRemovesAnAlias: the help desk takes an address off a user after one more question; an auditor may not.
+func TestB13HelpDeskRemovesAnAlias(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	v, auditor := w.signedIn(priya, admin.RoleHelpDesk), w.signedIn(audrey, admin.RoleAuditor)
+	id, family := w.person("joan@mail.example", "Joan"), store.Address{Local: "joan", Domain: "hartley-family.example"}
+	w.aliases(id, family)
+	path := "/users/" + id
+	question := path + "/alias?address=joan%40hartley-family.example"
+	if a := v.get(path); !strings.Contains(a.body, `href="`+question+`"`) {
+		t.Errorf("the page of the user leads to no question: %s", a.body)
+	}
+	if a := auditor.get(path); strings.Contains(a.body, question) || auditor.get(question).status != http.StatusForbidden || auditor.post(path+"/alias", "address", family.String()).status != http.StatusForbidden {
+		t.Error("an auditor may remove an address")
+	}
+	if a := v.get(question); !a.says("Remove joan@hartley-family.example?") || !v.get(path).says(family.String()) || w.sessions(id) != 1 {
+		t.Errorf("the question: %d %s", a.status, plain(a.body))
+	}
+	for _, bad := range []string{"", "joan@mail.example", "x", strings.Repeat("a", 5000)} {
+		if a := v.post(path+"/alias", "address", bad); a.status != http.StatusNotFound {
+			t.Errorf("%.20q: %d", bad, a.status)
+		}
+	}
+	if a := v.post(path+"/alias", "address", family.String()); a.to() != path+"?done=alias-removed" || !v.get(a.to()).says("The address no longer belongs to this user") {
+		t.Errorf("removed: %d %q", a.status, a.to())
+	}
+	if a := v.get(path); a.says(family.String()) || w.sessions(id) != 0 {
+		t.Error("the address or a session is still there")
+	}
+	if a := v.post(path+"/alias", "address", family.String()); a.status != http.StatusNotFound {
+		t.Errorf("twice: %d", a.status)
+	}
+	admins := w.signedIn(dana, admin.RoleAdmin)
+	if a := admins.get("/audit?what=account.alias-removed"); strings.Count(a.body, `<td data-label="What">`) != 2 || !a.says(priya.String()) {
+		t.Errorf("the audit log: %s", plain(a.body))
+	}
+	if a := v.get("/users?q=joan%40hartley"); !a.says("joan@hartley-family.example") {
+		t.Errorf("the address has no row: %s", plain(a.body))
+	}
+}
+
 // TestConsoleListsPage: everything comes once, by links alone, and a made-up place in a list harms nothing.
 func TestConsoleListsPage(t *testing.T) {
 	t.Parallel()

@@ -23,7 +23,9 @@ func (w *world) fill(path string) string {
 // thing is what {id} means under a path.
 func (w *world) thing(path string) string {
 	if strings.HasPrefix(path, "/users") {
-		return w.person(fmt.Sprintf("p%d@mail.example", w.n), "")
+		id := w.person(fmt.Sprintf("p%d@mail.example", w.n), "")
+		w.aliases(id, store.Address{Local: fmt.Sprint("alias", w.n), Domain: "mail.example"})
+		return id
 	}
 	if strings.HasPrefix(path, "/groups") {
 		w.n++
@@ -83,6 +85,9 @@ func TestConsoleRoleWalk(t *testing.T) {
 		path := w.fill(r.Path)
 		if r.Path == "/audit/export" {
 			path += "?format=csv"
+		}
+		if r.Path == "/users/{id}/alias" {
+			path += fmt.Sprintf("?address=alias%d%%40mail.example", w.n)
 		}
 		before := w.fingerprint()
 		if a := w.visitor().send(r.Method, path, "same-origin"); a.status != http.StatusSeeOther || !strings.HasPrefix(a.to(), "/sign-in") {

@@ -325,6 +325,14 @@ func (w *world) person(address, name string) string {
 	return a.ID.String()
 }
 
+// aliases gives a user further addresses.
+func (w *world) aliases(user string, all ...store.Address) {
+	w.t.Helper()
+	var id store.AccountID
+	must(w.t, id.UnmarshalText([]byte(user)))
+	w.bed.ChangeAccount(id, func(a *store.Account) { a.Aliases = all })
+}
+
 // sessions counts the live sessions of a user.
 func (w *world) sessions(id string) int {
 	w.t.Helper()

@@ -1,0 +1,192 @@
+package account
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"postern/store"
+	"postern/store/outbox"
+)
+
+// ErrNoAlias: the address is no alias of the account.
+var ErrNoAlias = errors.New("not an alias of the account")
+
+// release is an alias on its way out of an account, with what is told of it.
+type release struct {
+	address store.Address
+	at      time.Time
+	by      string // as the audit log names who does it
+	browser string
+	// spare is the id of the row that the address gets if it had none; zero: it gets none.
+	spare store.AccountID
+	told  []outbox.Prepared
+}
+
+// ReleaseAlias takes an alias off an account whoever that belongs to: the help desk's way to undo what somebody did who
+// read the mailbox of the address for a while. The address has a row of its own again, in which nobody is registered, and
+// gets back what is in the inbox for it; what the account's keys opened of that they open no more. All sessions of the
+// account end. Mails tell both addresses. by names who did it. ErrNoAlias, store.ErrNotFound.
+func (s *Service) ReleaseAlias(ctx context.Context, by string, id store.AccountID, address store.Address) error {
+	x := release{address: address, at: s.now(), by: by}
+	rand.Read(x.spare[:])
+	a, err := s.row(ctx, id)
+	if err != nil {
+		return fmt.Errorf("release alias: %w", err)
+	}
+	if err := s.tellRelease(ctx, a, &x); err != nil {
+		return err
+	}
+	err = store.Retry(ctx, func() error {
+		return s.Store.Update(ctx, func(tx store.Tx) error {
+			a, err := tx.Accounts().Get(id)
+			if err != nil {
+				return err
+			}
+			if !a.Owns(address.Key()) || a.Address.Key() == address.Key() {
+				return ErrNoAlias
+			}
+			if _, err := x.stopWaiting(tx, id); err != nil {
+				return err
+			}
+			if _, err := x.commit(tx, a); err != nil {
+				return err
+			}
+			return tx.Sessions().DeleteAll(id, store.SessionID{})
+		})
+	})
+	if err != nil {
+		return fmt.Errorf("release alias: %w", err)
+	}
+	s.returnAll(ctx, id)
+	return nil
+}
+
+func (s *Service) row(ctx context.Context, id store.AccountID) (a store.Account, err error) {
+	err = s.Store.View(ctx, func(tx store.Tx) error {
+		a, err = tx.Accounts().Get(id)
+		return err
+	})
+	return a, err
+}
+
+// tellRelease composes the mails to the account's own address and to the one that leaves it.
+func (s *Service) tellRelease(ctx context.Context, a store.Account, x *release) error {
+	m := s.aliasMail(a, x.address, x.at, Client{Browser: x.browser})
+	own, err := prepare(ctx, s.Outbox, m, s.Mails.AliasRemoved)
+	if err != nil {
+		return err
+	}
+	m = s.aliasMail(a, x.address, x.at, Client{Browser: x.browser})
+	m.To = x.address
+	freed, err := prepare(ctx, s.Outbox, m, s.Mails.AddressFreed)
+	x.told = []outbox.Prepared{own, freed}
+	return err
+}
+
+// commit takes the alias off the account, and gives the address its row back. It reports whether there is such a row.
+func (x release) commit(tx store.Tx, a store.Account) (freed bool, err error) {
+	k := x.address.Key()
+	own, err := mergedRow(tx, k)
+	if err != nil {
+		return false, err
+	}
+	if own.ID.IsZero() && !x.spare.IsZero() {
+		own = store.Account{ID: x.spare, Address: x.address, Created: x.at}
+	}
+	a.Aliases = slices.DeleteFunc(slices.Clone(a.Aliases), func(alias store.Address) bool { return alias.Key() == k })
+	freed = !own.ID.IsZero()
+	if freed {
+		a, own = part(a, own, x.at)
+	}
+	if err := tx.Accounts().Set(a); err != nil {
+		return freed, err
+	}
+	if err := tx.Audit().Add(x.event(a.ID)); err != nil || !freed {
+		return freed, err
+	}
+	if err := errors.Join(put(tx, own), tx.Audit().Add(x.event(own.ID))); err != nil {
+		return freed, err
+	}
+	for _, told := range x.told {
+		if err := told.Put(tx); err != nil {
+			return freed, err
+		}
+	}
+	return freed, nil
+}
+
+func (x release) event(id store.AccountID) store.Event {
+	e := store.Event{ID: store.NewEventID(x.at), What: store.EventAliasGone, Account: id, Actor: x.by, Facts: map[string]string{"address": x.address.String()}}
+	if x.browser != "" {
+		e.Facts["browser"] = label(x.browser)
+	}
+	return e
+}
+
+// part undoes a merger as far as it can be undone: the row is one of its own again, with its class and its keys. All of
+// these are locked, so that each opens with its password of before once somebody has registered. Links that were mailed
+// until now register nobody (Disowned): whoever had the mailbox for a while has them.
+func part(a, own store.Account, at time.Time) (store.Account, store.Account) {
+	own.Status, own.Into, own.Before = store.StatusActive, store.AccountID{}, ""
+	own.Standing, own.Registered, own.Disowned = store.Provisional, false, at
+	var back []store.KeyVersion
+	a.Keys, back = partKeys(a.Keys, own.ID)
+	own.Keys = append(slices.Clone(own.Keys), back...)
+	notOwn := func(id store.AccountID) bool { return id == own.ID }
+	if lent := len(a.MemberBy); lent > 0 {
+		a.MemberBy = slices.DeleteFunc(slices.Clone(a.MemberBy), notOwn)
+		a.Member = len(a.MemberBy) > 0
+	}
+	a.Adopts = slices.DeleteFunc(slices.Clone(a.Adopts), notOwn)
+	a.Returns = append(slices.DeleteFunc(slices.Clone(a.Returns), notOwn), own.ID)
+	return a, own
+}
+
+// partKeys splits off the versions that were made for an account, and those that hang on them.
+func partKeys(keys []store.KeyVersion, id store.AccountID) (stay, back []store.KeyVersion) {
+	gone := make(map[store.KeyID]bool)
+	for range keys { // no chain is longer than the list
+		for _, v := range keys {
+			if v.Of == id || v.State == store.KeyChained && gone[v.To] {
+				gone[v.ID] = true
+			}
+		}
+	}
+	for _, v := range keys {
+		if !gone[v.ID] {
+			stay = append(stay, v)
+			continue
+		}
+		if v.State == store.KeyChained && !gone[v.To] { // its chain opens with a key that stays
+			v.State, v.Chain, v.To = store.KeyLocked, nil, ""
+		}
+		if v.Of == id {
+			v.Of = store.AccountID{}
+		}
+		back = append(back, v)
+	}
+	return stay, back
+}
+
+// mergedRow is the row that an address had of its own before it became an alias, the newest if there are several; the
+// zero Account when there is none.
+func mergedRow(tx store.Tx, k store.AddressKey) (row store.Account, err error) {
+	const some = 50
+	for c, more := store.Cursor(""), true; more; more = c != "" {
+		var rows []store.Account
+		rows, c, err = tx.Accounts().List(store.AccountFilter{Status: store.StatusMerged, Search: string(k)}, c, some)
+		if err != nil {
+			return store.Account{}, err
+		}
+		for _, a := range rows {
+			if a.Address.Key() == k && (row.ID.IsZero() || a.Created.After(row.Created)) {
+				row = a
+			}
+		}
+	}
+	return row, nil
+}
