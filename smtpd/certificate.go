@@ -5,14 +5,12 @@ import (
 	"crypto/tls"
 	"fmt"
 	"log/slog"
-	"os"
 	"sync"
 	"sync/atomic"
 	"time"
-)
 
-// watchEvery is how often the certificate's files are looked at.
-const watchEvery = time.Minute
+	"postern/smtpd/watch"
+)
 
 // Certificate is a server certificate in files, which may be renewed while the server runs.
 type Certificate struct {
@@ -20,7 +18,7 @@ type Certificate struct {
 	current           atomic.Pointer[tls.Certificate]
 
 	mu    sync.Mutex
-	stamp [2]time.Time // of the files that current was read from
+	stamp watch.Stamp // of the files that current was read from
 }
 
 // LoadCertificate reads a PEM chain and its key.
@@ -41,10 +39,7 @@ func (c *Certificate) NotAfter() time.Time { return c.current.Load().Leaf.NotAft
 func (c *Certificate) Reload() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	stamp, err := c.times() // before reading: a change meanwhile is seen next time
-	if err != nil {
-		return err
-	}
+	stamp := watch.Look(c.certFile, c.keyFile) // before reading: a change meanwhile is seen next time
 	cert, err := tls.LoadX509KeyPair(c.certFile, c.keyFile)
 	if err != nil {
 		return fmt.Errorf("load certificate %s: %w", c.certFile, err)
@@ -54,44 +49,20 @@ func (c *Certificate) Reload() error {
 	return nil
 }
 
-// times are the modification times of both files.
-func (c *Certificate) times() (stamp [2]time.Time, err error) {
-	for i, name := range []string{c.certFile, c.keyFile} {
-		info, err := os.Stat(name)
-		if err != nil {
-			return stamp, fmt.Errorf("look at certificate: %w", err)
-		}
-		stamp[i] = info.ModTime()
-	}
-	return stamp, nil
-}
-
-// changed reports whether the files are not those in use.
-func (c *Certificate) changed() bool {
+// inUse is the stamp of the files that are in use.
+func (c *Certificate) inUse() watch.Stamp {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	stamp, err := c.times()
-	return err != nil || stamp != c.stamp
+	return c.stamp
 }
 
-// Watch reloads the certificate when its files change, until ctx ends. Files that do not fit together, as between the
-// two writes of a renewal, are tried again each minute.
+// Watch reloads the certificate when its files change, until ctx ends.
 func (c *Certificate) Watch(ctx context.Context, log *slog.Logger) {
-	tick := time.NewTicker(watchEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
-		if !c.changed() {
-			continue
-		}
-		if err := c.Reload(); err != nil {
+	watch.Reload(ctx, c.inUse, c.Reload, func(err error) {
+		if err != nil {
 			log.Error("certificate", "cause", err.Error())
-			continue
+			return
 		}
 		log.Info("certificate", "not_after", c.NotAfter())
-	}
+	})
 }

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"postern/smtpd/watch"
 )
 
 func serial(c *Certificate) int64 { return c.current.Load().Leaf.SerialNumber.Int64() }
@@ -35,7 +37,7 @@ func TestCertificateIsReloadedWhenItsFilesChange(t *testing.T) {
 		go func() { defer close(done); c.Watch(t.Context(), discard()) }()
 		step := func(want int64) {
 			t.Helper()
-			time.Sleep(watchEvery)
+			time.Sleep(watch.Every)
 			synctest.Wait()
 			if got := serial(c); got != want {
 				t.Fatalf("serial %d, want %d", got, want)

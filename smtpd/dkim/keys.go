@@ -22,8 +22,8 @@ import (
 	"regexp"
 	"sync"
 	"sync/atomic"
-	"time"
 
+	"postern/smtpd/watch"
 	"postern/store"
 )
 
@@ -32,9 +32,6 @@ const (
 	minBits = 2048
 	maxBits = 4096
 )
-
-// watchEvery is how often the files are looked at.
-const watchEvery = time.Minute
 
 // Key names a private key and where its public half is published: SELECTOR._domainkey.DOMAIN.
 type Key struct {
@@ -55,7 +52,7 @@ type Keys struct {
 	current    atomic.Pointer[[]loaded]
 
 	mu    sync.Mutex
-	stamp map[string]time.Time // modification times of the files that current was read from
+	stamp watch.Stamp // of the files that current was read from
 }
 
 // Load reads keys. The error joins all problems; each begins with "dkim[N]".
@@ -70,7 +67,11 @@ func (k *Keys) Reload() error {
 	defer k.mu.Unlock()
 	var keys []loaded
 	var problems []error
-	stamp := k.times() // before reading: a change meanwhile is seen next time
+	var files []string
+	for _, c := range k.configured {
+		files = append(files, c.File)
+	}
+	stamp := watch.Look(files...) // before reading: a change meanwhile is seen next time
 	names := map[string]bool{}
 	for i, c := range k.configured {
 		key, err := load(c)
@@ -189,47 +190,20 @@ func (k *Keys) of(domain string) (keys []loaded) {
 // (RFC 9989).
 func (k *Keys) Covers(domain string) bool { return len(k.of(domain)) > 0 }
 
-// times are the modification times of the files; k.mu is held.
-func (k *Keys) times() map[string]time.Time {
-	stamp := map[string]time.Time{}
-	for _, c := range k.configured {
-		if info, err := os.Stat(c.File); err == nil {
-			stamp[c.File] = info.ModTime()
-		}
-	}
-	return stamp
-}
-
-// changed reports whether the files are not those in use.
-func (k *Keys) changed() bool {
+// inUse is the stamp of the files that are in use.
+func (k *Keys) inUse() watch.Stamp {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	for file, at := range k.times() {
-		if !k.stamp[file].Equal(at) {
-			return true
-		}
-	}
-	return false
+	return k.stamp
 }
 
-// Watch reloads keys when their files change, until ctx ends. What is wrong with them is logged, and tried again each
-// minute.
+// Watch reloads keys when their files change, until ctx ends.
 func (k *Keys) Watch(ctx context.Context, log *slog.Logger) {
-	tick := time.NewTicker(watchEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
-		if !k.changed() {
-			continue
-		}
-		if err := k.Reload(); err != nil {
+	watch.Reload(ctx, k.inUse, k.Reload, func(err error) {
+		if err != nil {
 			log.Error("DKIM keys not reloaded; the old ones stay", "event", "dkim", "error", err)
-			continue
+			return
 		}
 		log.Info("DKIM keys reloaded", "event", "dkim", "keys", len(k.keys()))
-	}
+	})
 }
