@@ -90,21 +90,40 @@ func (s *Service) Activate(ctx context.Context, token string, in NewPassword) (S
 	if err != nil {
 		return Signed{}, err
 	}
-	if t, err = s.tryOnce(ctx, t); err != nil {
-		return Signed{}, tokenError("count a try", err)
-	}
-	seed, err := s.openPending(ctx, in.Password, t)
+	t, seed, err := s.tryPending(ctx, t, in.Password)
 	switch {
 	case errors.Is(err, seal.ErrPassword):
 		return Signed{}, s.mistyped(ctx, t)
 	case err != nil:
-		return Signed{}, err
+		return Signed{}, tokenError("activate", err)
 	}
-	return s.complete(ctx, completion{account: a, key: *t.Key, seed: seed, old: inHand(in.Here, a), reminder: t.Sealed, way: wayActivate,
+	out, err := s.complete(ctx, completion{account: a, key: *t.Key, seed: seed, old: inHand(in.Here, a), reminder: t.Sealed, way: wayActivate,
 		client: in.Client, consume: s.using(t)})
+	if err != nil {
+		return out, errors.Join(err, s.untry(ctx, t))
+	}
+	return out, nil
 }
 
-// tryOnce counts a try before it is made, so that many at one time are not more than five.
+// tryPending tries a password at a pending change. The try is counted before it is made, so that many at one time are not
+// more than five; but only once its turn has come, and one that was no wrong password is taken back: who was told to come
+// later, or went away, has missed nothing.
+func (s *Service) tryPending(ctx context.Context, t store.Token, password string) (store.Token, seal.Seed, error) {
+	release, err := s.slots.acquire(ctx, guest)
+	if err != nil {
+		return t, seal.Seed{}, err
+	}
+	defer release()
+	if t, err = s.tryOnce(ctx, t); err != nil {
+		return t, seal.Seed{}, err
+	}
+	seed, err := s.Keys.OpenBox(password, t.Account, *t.Key)
+	if err != nil && !errors.Is(err, seal.ErrPassword) {
+		err = errors.Join(fmt.Errorf("open pending key: %w", err), s.untry(ctx, t))
+	}
+	return t, seed, err
+}
+
 func (s *Service) tryOnce(ctx context.Context, t store.Token) (now store.Token, err error) {
 	err = s.Store.Update(ctx, func(tx store.Tx) error {
 		if now, err = tx.Tokens().Peek(t.ID, t.Purpose, s.now()); err != nil {
@@ -119,17 +138,23 @@ func (s *Service) tryOnce(ctx context.Context, t store.Token) (now store.Token, 
 	return now, err
 }
 
-func (s *Service) openPending(ctx context.Context, password string, t store.Token) (seal.Seed, error) {
-	release, err := s.slots.acquire(ctx, guest)
+// untry takes a counted try back, also for a request that was cut off. A change that is over has nothing to count.
+func (s *Service) untry(ctx context.Context, t store.Token) error {
+	err := s.Store.Update(context.WithoutCancel(ctx), func(tx store.Tx) error {
+		now, err := tx.Tokens().Peek(t.ID, t.Purpose, s.now())
+		if isOver(err) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		now.Misses = max(0, now.Misses-1)
+		return tx.Tokens().Set(now)
+	})
 	if err != nil {
-		return seal.Seed{}, err
+		return fmt.Errorf("take a try back: %w", err)
 	}
-	defer release()
-	seed, err := s.Keys.OpenBox(password, t.Account, *t.Key)
-	if err != nil {
-		return seed, fmt.Errorf("open pending key: %w", err)
-	}
-	return seed, nil
+	return nil
 }
 
 // mistyped answers a wrong password; the last one ends the pending change.

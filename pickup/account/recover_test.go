@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"postern/pickup/account"
+	"postern/pickup/notify"
 	"postern/store"
 	"postern/store/seal"
 )
@@ -168,6 +169,56 @@ func TestK9FiveMissesEndAPendingChange(t *testing.T) {
 }
 
 // A stranger can fill three places a day; none of his overwrites the owner's, and declining one makes room.
+// unwritten cannot compose the mail about a new password.
+type unwritten struct{ account.Mails }
+
+func (unwritten) PasswordChanged(notify.AccountMail) (store.OwnMail, error) {
+	return store.OwnMail{}, errors.New("no words")
+}
+
+// TestK9OnlyWrongPasswordsAreMisses: whoever is told to come later, is cut off, or meets a store that fails has missed
+// nothing, so that a crowd does not use a pending change up.
+func TestK9OnlyWrongPasswordsAreMisses(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := newEnv(t, func(c *account.Config) { c.Cores = 1 })
+		ctx := t.Context()
+		e.quick(bob)
+		e.askChange(fresh)
+		token := e.found(activation)
+		turn, free := make(chan struct{}), make(chan struct{})
+		go e.Attempt(ctx, account.Attempt{Name: "console", Known: true, Client: client}, func(context.Context) error {
+			close(turn)
+			<-free
+			return nil
+		})
+		<-turn
+		gone, leave := context.WithCancel(ctx)
+		leave()
+		for range 3 {
+			if _, err := e.Activate(ctx, token, newPassword(wrong)); !errors.As(err, new(*account.BusyError)) {
+				t.Errorf("while nothing is free: %v, want BusyError", err)
+			}
+			if _, err := e.Activate(gone, token, newPassword(wrong)); !errors.Is(err, context.Canceled) {
+				t.Errorf("cut off: %v", err)
+			}
+		}
+		close(free)
+		synctest.Wait()
+		failing := e.config
+		failing.Mails = unwritten{failing.Mails}
+		if _, err := account.New(failing).Activate(ctx, token, newPassword(fresh)); err == nil || errors.As(err, new(*account.MissError)) {
+			t.Errorf("when it cannot be told: %v", err)
+		}
+		miss := new(account.MissError)
+		if _, err := e.Activate(ctx, token, newPassword(wrong)); !errors.As(err, &miss) || miss.Left != 4 {
+			t.Errorf("the first wrong password: %v", err)
+		}
+		if _, err := e.Activate(ctx, token, newPassword(fresh)); err != nil {
+			t.Errorf("the right one: %v", err)
+		}
+	})
+}
+
 func TestK9AtMostThreePendingChanges(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := newEnv(t)
