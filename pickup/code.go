@@ -11,6 +11,7 @@ import (
 	"postern/pickup/account"
 	"postern/pickup/message"
 	"postern/pickup/web"
+	"postern/store/seal"
 )
 
 // Access is how somebody without account comes to a message: pickup.first_access (KEYS K8).
@@ -171,14 +172,18 @@ func (s *Site) firstSignIn(r *http.Request, l link) signInPage {
 }
 
 // intoMessage leads somebody who has chosen the first password of an address into the message whose link the session
-// carried (C13). What cannot be opened any more leads to the inbox, which says so.
+// carried (C13). What cannot be opened any more leads to the inbox, which says so; what could not be opened now to the
+// link's own page: the choice counts, the temporary password is used up, and there the signed-in person opens it again.
 func (s *Site) intoMessage(w http.ResponseWriter, r *http.Request, who account.Signed) error {
-	key, err := s.Messages.OpenLink(r.Context(), who.Links[len(who.Links)-1], who)
+	secret := who.Links[len(who.Links)-1]
+	key, err := s.Messages.OpenLink(r.Context(), secret, who)
 	switch {
 	case errors.Is(err, message.ErrEnded), errors.Is(err, message.ErrUnknownLink), errors.Is(err, message.ErrNotYours):
 		return s.enter(w, r, who, "/", checkMark)
 	case err != nil:
-		return err
+		s.Log.ErrorContext(r.Context(), "first message not opened", "event", "http", "ref", web.Reference(r.Context()), "error", err)
+		s.setCookies(w, who)
+		return redirect(w, r, "/p/"+secret.Token(seal.TokenPickup))
 	}
 	return s.enter(w, r, who, "/m/"+key.String(), checkMark)
 }
