@@ -195,6 +195,8 @@ type Tokens interface {
 	Delete(TokenID) error
 	// DeleteAll deletes the unspent tokens of an owner, of one purpose or ("") of all. Spent rows stay, to say so.
 	DeleteAll(Purpose, string) error
+	// Empty takes Sealed and Key out of up to n tokens that ended unused at or before t, and says of how many.
+	Empty(t time.Time, n int) (int, error)
 	// Expired lists tokens that were used, or else ended, at or before t.
 	Expired(t time.Time, n int) ([]TokenID, error)
 }

@@ -61,6 +61,7 @@ const (
 	tokensB                     // TokenID -> token
 	tokenOfB                    // purpose 0 owner 0 ms TokenID: unspent ones
 	tokenEndB                   // ms TokenID
+	tokenHoldB                  // ms TokenID: when those end that are unspent and hold something sealed
 	queueB                      // R -> item
 	dueB                        // domain 0 ms R
 	ownerB                      // Owner R
@@ -80,7 +81,7 @@ var buckets = [bucketCount]string{
 	"meta", "messages", "bodies", "recipients", "i_link", "i_inbox", "i_sent", "i_reply", "i_unclaimed", "i_expiry", "i_sender",
 	"i_rcpt", "i_state", "i_rule", "i_msgid", "blobs", "blobs_released", "threads", "i_thread_end", "settings", "counters",
 	"accounts", "i_address", "i_people", "i_word", "i_recent", "admins", "i_admin", "groups", "i_group", "group_people", "i_waiting", "sessions", "i_session_of", "i_visits", "i_session_end", "tokens", "i_token_of",
-	"i_token_end", "queue", "q_due", "q_owner", "q_key", "q_first", "audit", "a_message", "a_account", "a_what", "a_actor", "tally",
+	"i_token_end", "i_token_hold", "queue", "q_due", "q_owner", "q_key", "q_first", "audit", "a_message", "a_account", "a_what", "a_actor", "tally",
 }
 
 // growing holds the buckets whose keys come in order: their pages are packed, not left half empty for what comes

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"postern/store"
@@ -77,15 +78,26 @@ func (k tokens) of(p store.Purpose, owner string, at time.Time) (live []store.To
 	return live, ended
 }
 
-// tokenEntries are the index entries of a token: the owner's list as long as it is unspent, and when it ended.
+// tokenEntries are the index entries of a token: the owner's list as long as it is unspent, when it ended, and when what
+// it holds ends.
 func tokenEntries(t store.Token) []entry {
 	if !t.Used.IsZero() {
 		return []entry{{in: tokenEndB, key: join(msKey(t.Used), t.ID[:])}}
 	}
-	return []entry{
-		{in: tokenEndB, key: join(msKey(t.Ends), t.ID[:])},
+	ends := join(msKey(t.Ends), t.ID[:])
+	out := []entry{
+		{in: tokenEndB, key: ends},
 		{in: tokenOfB, key: join(text(t.Purpose), text(t.Owner), msKey(t.Created), t.ID[:])},
 	}
+	if len(t.Sealed) > 0 || t.Key != nil {
+		out = append(out, entry{in: tokenHoldB, key: ends})
+	}
+	return out
+}
+
+// tokenHolding picks the entry of a token that holds something. The others may have left their lists by now.
+func tokenHolding(all []entry) []entry {
+	return slices.DeleteFunc(all, func(e entry) bool { return e.in != tokenHoldB })
 }
 
 func (k tokens) get(id store.TokenID) (tok store.Token, err error) {
@@ -140,9 +152,13 @@ func (k tokens) Set(tok store.Token) error {
 	if err != nil {
 		return err
 	}
+	was := tokenEntries(now)
 	now.Sealed, now.Key, now.Misses = tok.Sealed, cutKey(tok.Key), tok.Misses
 	value, err := encode("token", now)
 	if err != nil {
+		return err
+	}
+	if err := k.t.move(tokenHolding(was), tokenHolding(tokenEntries(now))); err != nil {
 		return err
 	}
 	return k.t.put(tokensB, tok.ID[:], value)
@@ -178,7 +194,7 @@ func (k tokens) Delete(id store.TokenID) error {
 	case errors.Is(err, store.ErrNotFound):
 		return nil
 	case errors.Is(err, store.ErrCorrupt):
-		err = k.t.purge(id[:], tokenEndB, tokenOfB)
+		err = k.t.purge(id[:], tokenEndB, tokenHoldB, tokenOfB)
 	default:
 		err = k.t.move(tokenEntries(tok), nil)
 	}
@@ -220,4 +236,22 @@ func (k tokens) purposes() (all []store.Purpose) {
 
 func (k tokens) Expired(t time.Time, n int) ([]store.TokenID, error) {
 	return upTo[store.TokenID](k.t, tokenEndB, afterMs(t), n), nil
+}
+
+// Empty takes what is sealed out of tokens that ended unspent. A damaged row keeps what it has until it is swept.
+func (k tokens) Empty(t time.Time, n int) (int, error) {
+	ids := upTo[store.TokenID](k.t, tokenHoldB, afterMs(t), n)
+	for _, id := range ids {
+		tok, err := k.get(id)
+		if errors.Is(err, store.ErrCorrupt) {
+			err = k.t.purge(id[:], tokenHoldB)
+		} else if err == nil {
+			tok.Sealed, tok.Key = nil, nil
+			err = k.Set(tok)
+		}
+		if err != nil {
+			return 0, err
+		}
+	}
+	return len(ids), nil
 }

@@ -14,7 +14,7 @@ import (
 // derived are the buckets that follow from records.
 var derived = []bucket{
 	linkB, inboxB, sentB, replyB, unclaimedB, expiryB, senderB, rcptB, stateB, msgidB, blobsB, threadEndB, countersB, addressB,
-	peopleB, wordB, recentB, adminAddressB, groupNameB, groupWaitB, ruleB, auditWhatB, auditActorB, sessionOfB, visitsB, sessionEndB, tokenEndB, dueB, ownerB, queueKeyB, firstB, auditMessageB, auditAccountB,
+	peopleB, wordB, recentB, adminAddressB, groupNameB, groupWaitB, ruleB, auditWhatB, auditActorB, sessionOfB, visitsB, sessionEndB, tokenEndB, tokenHoldB, dueB, ownerB, queueKeyB, firstB, auditMessageB, auditAccountB,
 }
 
 // expected collects what the derived buckets must hold.

@@ -18,6 +18,7 @@ func tokenCases() []testCase {
 		{"KeepDropsTheOldest", keepDrops},
 		{"TokensOfAnOwnerGoTogether", tokensTogether},
 		{"ExpiredTokensFollowUseAndEnd", tokensExpire},
+		{"EndedTokensAreEmptied", tokensEmptied},
 	}
 }
 
@@ -229,4 +230,50 @@ func tokensExpire(b *bench) {
 		return tx.Tokens().Delete(id[store.TokenID](1))
 	})
 	same(b, "after one was deleted", ended(at(99)), []store.TokenID{id[store.TokenID](2)})
+}
+
+func tokensEmptied(b *bench) {
+	full := func(n byte) store.Token {
+		tok := token(n, store.PurposeVerify, bob)
+		tok.Sealed, tok.Key, tok.Misses = []byte{n}, &store.KeyVersion{ID: "kid"}, 2
+		return tok
+	}
+	b.update(put(unbounded, full(1), full(2), full(3), token(4, store.PurposeVerify, bob)))
+	b.update(func(tx store.Tx) error {
+		_, err := tx.Tokens().Use(id[store.TokenID](2), store.PurposeVerify, at(10))
+		return err
+	})
+	empty := func(t time.Time, n int) (done int) {
+		b.update(func(tx store.Tx) (err error) {
+			done, err = tx.Tokens().Empty(t, n)
+			return err
+		})
+		return done
+	}
+	held := func(n byte) (tok store.Token) {
+		_ = b.View(b.ctx(), func(tx store.Tx) (err error) {
+			tok, err = tx.Tokens().Peek(id[store.TokenID](n), store.PurposeVerify, at(99))
+			return err
+		})
+		return tok
+	}
+	same(b, "before their end", empty(at(61).Add(-time.Millisecond), 9), 0)
+	same(b, "at the end of the first", empty(at(61), 9), 1)
+	same(b, "with a bound", empty(at(99), 1), 1)
+	same(b, "when all is done", empty(at(99), 9), 0)
+	for _, n := range []byte{1, 3} {
+		if tok := held(n); tok.Key != nil || tok.Sealed != nil || tok.Misses != 2 || tok.Owner != bob {
+			b.Errorf("the row that ended is %+v", tok)
+		}
+	}
+	b.update(put(unbounded, full(5)))
+	b.update(func(tx store.Tx) error {
+		tok := full(5)
+		tok.Sealed, tok.Key = nil, nil
+		return tx.Tokens().Set(tok)
+	})
+	same(b, "after it was emptied by hand", empty(at(99), 9), 0)
+	b.update(put(unbounded, full(6)))
+	b.update(func(tx store.Tx) error { return tx.Tokens().Delete(id[store.TokenID](6)) })
+	same(b, "after it was deleted", empty(at(99), 9), 0)
 }

@@ -1,5 +1,5 @@
-// Package sweep removes what nobody needs any more: released and orphaned blobs, ended sessions, tokens and memories of
-// threads, and the queue keys of closed hours.
+// Package sweep removes what nobody needs any more: released and orphaned blobs, ended sessions, tokens (what they hold
+// sealed when they end, their rows later) and memories of threads, and the queue keys of closed hours.
 //
 // Flow: Run makes a pass at the start and then every ten minutes. A pass has parts that do not depend on each other:
 // one that fails does not keep the others from their work. Each part goes in small transactions, so that mail is not
@@ -74,6 +74,7 @@ func (s *Sweeper) Pass(ctx context.Context) error {
 		{"released blobs", s.released},
 		{"orphan blobs", s.orphans},
 		{"sessions", s.sessions},
+		{"ended tokens", s.emptied},
 		{"tokens", s.tokens},
 		{"threads", s.threads},
 		{"queue keys", s.queueKeys},
@@ -122,6 +123,13 @@ func (s *Sweeper) sessions(ctx context.Context) (int, error) {
 		}
 		return len(ids), err
 	})
+}
+
+// emptied takes what is sealed out of tokens that ended unused, such as the key of a password that nobody activated. The
+// rows stay, to say what became of them.
+func (s *Sweeper) emptied(ctx context.Context) (int, error) {
+	now := s.Now()
+	return s.portions(ctx, func(tx store.Tx) (int, error) { return tx.Tokens().Empty(now, portion) })
 }
 
 // tokens deletes those that were used or have ended long ago.

@@ -327,6 +327,43 @@ func TestEndedSessionsTokensThreadsGo(t *testing.T) {
 	}
 }
 
+// TestEndedTokensHoldNothing: the key of a password that was asked for and never activated is gone at the first pass after
+// its link ended; the row says for thirty days more what became of it.
+func TestEndedTokensHoldNothing(t *testing.T) {
+	b := newBench(t)
+	const many = portion + 3
+	b.update(func(tx store.Tx) (err error) {
+		for n := range many {
+			err = errors.Join(err, tx.Tokens().Put(store.Token{ID: [16]byte{1, byte(n >> 8), byte(n)}, Purpose: store.PurposeVerify, Owner: fmt.Sprint(n),
+				Created: b.now, Ends: b.now.Add(24 * time.Hour), Sealed: []byte("reminder"), Key: &store.KeyVersion{Box: []byte("box")}}, store.Keep{}))
+		}
+		return err
+	})
+	held := func() (n int) {
+		b.view(func(tx store.Tx) error {
+			for i := range many {
+				tok, err := tx.Tokens().Peek([16]byte{1, byte(i >> 8), byte(i)}, store.PurposeVerify, b.now)
+				if errors.Is(err, store.ErrNotFound) {
+					t.Error("the row is gone")
+				}
+				if tok.Key != nil || tok.Sealed != nil {
+					n++
+				}
+			}
+			return nil
+		})
+		return n
+	}
+	b.now = start.Add(24*time.Hour - time.Minute)
+	if b.pass(); held() != many {
+		t.Errorf("%d hold something while they live, want %d", held(), many)
+	}
+	b.now = start.Add(24 * time.Hour)
+	if b.pass(); held() != 0 {
+		t.Errorf("%d hold something after their end", held())
+	}
+}
+
 // TestOneFailingPartDoesNotStopTheOthers breaks the first parts and looks at the last one.
 func TestOneFailingPartDoesNotStopTheOthers(t *testing.T) {
 	b := newBench(t)
