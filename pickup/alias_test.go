@@ -14,6 +14,7 @@ import (
 var (
 	family = store.Address{Local: "Joan", Domain: "hartley-family.example"}
 	choir  = store.Address{Local: "j.hartley", Domain: "choir.example"}
+	band   = store.Address{Local: "joan", Domain: "brass-band.example"}
 )
 
 // ask asks for an alias and returns the path of its link.

@@ -285,15 +285,32 @@ func (g gallery) aliases() {
 	g.tab.Press("main .btn")
 	g.look("13b-alias-added")
 	g.visit("13c-alias-used", g.w.aliasLink(family))
-	g.w.account(choir)
-	g.tab.Go(g.w.server.URL + "/settings/address")
-	g.tab.Fill("#alias", choir.String())
-	g.tab.Fill("#old", password)
-	g.tab.Press("main .btn")
-	g.visit("13d-alias-merges", g.w.aliasLink(choir))
+	choirs, _, _ := g.w.account(choir)
+	g.visit("13d-alias-merges", g.asks(choir))
 	g.tab.Fill("#password", "wrong")
 	g.tab.Press("main .btn")
 	g.look("13e-alias-merges-error")
+	theirs := choirs.ask(band)
+	g.visit("13f-alias-other", theirs)
+	g.tab.Go(g.w.server.URL + g.asks(band))
+	choirs.post(theirs, "do", "add")
+	g.tab.Press("main .btn")
+	g.look("13g-alias-taken")
+	g.w.turn(choir, store.StatusDisabled)
+	g.tab.Go(g.w.server.URL + g.w.aliasLink(choir))
+	g.tab.Press("main .btn")
+	g.look("13h-alias-shut")
+}
+
+// asks asks for an alias and returns the path of its link.
+func (g gallery) asks(address store.Address) string {
+	g.t.Helper()
+	g.w.advance(time.Second) // mails are in the order of their time
+	g.tab.Go(g.w.server.URL + "/settings/address")
+	g.tab.Fill("#alias", address.String())
+	g.tab.Fill("#old", password)
+	g.tab.Press("main .btn")
+	return g.w.aliasLink(address)
 }
 
 // unruly is a message that strains a page: a subject of one endless word, names from right to left, a crowd of readers.

@@ -171,8 +171,10 @@ func pagesOfMessages(t *testing.T, w *world, pages map[string]string, first seal
 // pagesOfAliases are those of addresses that are added and removed.
 func pagesOfAliases(w *world, v *visitor, add func(string, answer)) {
 	peters, _, _ := w.account(peter)
-	link, taken, merged := v.ask(family), v.ask(choir), v.ask(peter)
+	link, taken, merged, shut := v.ask(family), v.ask(choir), v.ask(peter), v.ask(band)
 	peters.alias(choir)
+	w.account(band)
+	w.turn(band, store.StatusDisabled)
 	add("settings-address", v.get("/settings/address"))
 	add("settings-address.wrong", v.post("/settings/address", "do", "add", "alias", "x", "old", ""))
 	add("settings-address.miss", v.post("/settings/address", "do", "add", "alias", "a@x.example", "old", ""))
@@ -185,6 +187,7 @@ func pagesOfAliases(w *world, v *visitor, add func(string, answer)) {
 	add("alias.merges", v.get(merged))
 	add("alias.miss", v.post(merged, "do", "add", "password", "x"))
 	add("alias.taken", v.post(taken, "do", "add"))
+	add("alias.shut", v.post(shut, "do", "add"))
 	add("settings.added", v.follow(v.post(link, "do", "add")))
 	add("alias.used", v.get(link))
 }
