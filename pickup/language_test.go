@@ -52,6 +52,9 @@ func TestP13LanguageByBrowserChoiceAndAccount(t *testing.T) {
 		if got := v.getIn(accept, "/help").speaks(t); got != want {
 			t.Errorf("browser asks for %q and gets %q, want %q", accept, got, want)
 		}
+		if got := strings.Contains(v.getIn(accept, "/sign-in").body, "the council"); got != (want == "pl ltr") {
+			t.Errorf("browser asks for %q: the short name, a phrase of the organisation's language: %t", accept, got)
+		}
 	}
 	if a := v.getIn("ar", "/help"); !strings.Contains(a.body, ">المساعدة</a>") {
 		t.Error("the Arabic page does not speak Arabic")

@@ -38,7 +38,8 @@ func keeping(ctx context.Context, text string) context.Context {
 }
 
 func (s *Site) page(r *http.Request, who account.Signed) page {
-	p := page{Site: s.words, Lang: s.Catalogue.Language(web.Lang(r.Context())), Languages: s.Catalogue.Languages(),
+	lang := web.Lang(r.Context())
+	p := page{Site: s.words.in(lang, s.Catalogue.Fallback()), Lang: s.Catalogue.Language(lang), Languages: s.Catalogue.Languages(),
 		Path: r.URL.Path}
 	p.Changing = who.Session.Kind == store.SessionChange
 	p.Kept, _ = r.Context().Value(keptText{}).(string)

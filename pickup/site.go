@@ -24,7 +24,7 @@ type Support = web.Support
 
 // Organization is whose site it is, in the words of the configuration.
 type Organization struct {
-	Name, Short string // Short: such as "the council"; empty: Name
+	Name, Short string // Short: such as "the council", for pages in the catalogue's fallback language; empty: Name
 	Postal      string
 	Sender      string // address that notifications come from; may be empty
 	RecoveryKey string // key id of the recovery key; empty: there is none (KEYS K14)
@@ -217,6 +217,15 @@ func newWords(cfg Config) words {
 	w.Root = w.Origin + "/"
 	w.Support.URL = web.SafeURL(w.Support.URL)
 	if strings.TrimSpace(w.Short) == "" {
+		w.Short = w.Name
+	}
+	return w
+}
+
+// in is w for a page in lang. The short name is a phrase of the organisation's own language, such as "the council": in
+// any other, the name stands in its place.
+func (w words) in(lang, own string) words {
+	if lang != own {
 		w.Short = w.Name
 	}
 	return w

@@ -302,6 +302,11 @@ func TestGoldenMails(t *testing.T) {
 			raw := randomBoundary.ReplaceAll(m.Raw, []byte("=_boundary"))
 			raw = bytes.Replace(raw, randomID.Find(raw), []byte("random@gateway.example.org"), 1)
 			parts := readMail(t, m.Raw)
+			for _, once := range []string{"\nHelp: ", "County Hall, 1 Market Place"} {
+				if strings.Count(parts.text, once) > 1 {
+					t.Errorf("the foot says %q twice:\n%s", once, parts.text)
+				}
+			}
 			golden(t, name+".eml", raw)
 			golden(t, name+".txt", []byte(parts.text))
 			golden(t, name+".html", []byte(parts.html))

@@ -42,7 +42,7 @@ func (English) Text(_, id string, args ...any) string {
 // Organization is in whose name the mails are written.
 type Organization struct {
 	Name          string // "Example County Council"
-	Short         string // "the council"; empty: Name
+	Short         string // "the council", for mails in Config.Lang; empty: Name
 	Domains       []string
 	Support       Support
 	PostalAddress string

@@ -42,8 +42,7 @@ func (c *Composer) Invitation(m InvitationMail) (store.OwnMail, error) {
 	w.asked(phraseNoLinkLead, phraseWelcomeNoLink, c.siteTip)
 	w.asked(phraseInviteNotLead, phraseInviteNot)
 	w.para(phraseNeverAsk)
-	d := c.accountDraft(w, m.AccountMail, store.KindAccount)
-	d.sheet = w.close(phraseInviteReason, m.To.String(), c.org.Name)
+	d := c.accountSheet(w, m.AccountMail, store.KindAccount, w.close(phraseInviteReason, m.To.String(), c.org.Name))
 	d.replyTo = nil
 	if m.From != nil {
 		if from := asciiMailbox(mail.Mailbox{Name: personName(*m.From), Address: m.From.Address}); from != nil {

@@ -47,6 +47,37 @@ func TestEveryMailInEveryLanguage(t *testing.T) {
 	}
 }
 
+// TestP13ShortNameStaysInItsLanguage: "the council" is a phrase of the organisation's own language. A reader of another
+// finds the name in its place.
+func TestP13ShortNameStaysInItsLanguage(t *testing.T) {
+	t.Parallel()
+	all, err := web.Builtin()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, own := range []string{"en", "de"} {
+		c := newComposer(t, func(cfg *Config) { cfg.Text, cfg.Lang = all, own })
+		for _, l := range all.Languages() {
+			n := testNotice(t)
+			n.Lang = l.Tag
+			first, _, err := c.Notification(n)
+			if err != nil {
+				t.Fatal(err)
+			}
+			again, err := c.Reminder(Reminder{Notice: n, First: firstID, FirstSent: sentAt})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for name, raw := range map[string][]byte{"notification": first.Raw, "reminder": again.Raw} {
+				r := readMail(t, raw)
+				if got := strings.Contains(r.text+r.html, "the council"); got != (l.Tag == own) {
+					t.Errorf("organisation speaks %s, %s in %s: short name %t\n%s", own, name, l.Tag, got, r.text)
+				}
+			}
+		}
+	}
+}
+
 // wantTurned looks at the first letter of every paragraph above the sender's own lines.
 func wantTurned(t *testing.T, name, text string) {
 	t.Helper()

@@ -73,20 +73,20 @@ func (w *writer) shared(address string) {
 
 // openNotice says who has written: in the text part in words, in the HTML part by title and facts.
 func (w *writer) openNotice(n Notice) {
-	name, address, org := personName(n.Author), n.Author.Address.String(), w.c.org
+	name, address, org, short := personName(n.Author), n.Author.Address.String(), w.c.org.Name, w.short()
 	var opening string
 	switch {
 	case n.External && name == "":
-		opening = w.sentence(phraseOpeningOutsider, address, org.Name, org.Short)
+		opening = w.sentence(phraseOpeningOutsider, address, org, short)
 	case n.External:
-		opening = w.sentence(phraseOpeningExternal, name, address, org.Name, org.Short)
+		opening = w.sentence(phraseOpeningExternal, name, address, org, short)
 	case name == "":
-		opening = w.sentence(phraseOpeningNameless, address, org.Name, org.Short)
+		opening = w.sentence(phraseOpeningNameless, address, org, short)
 	default:
-		opening = w.sentence(phraseOpening, name, address, org.Name, org.Short)
+		opening = w.sentence(phraseOpening, name, address, org, short)
 	}
 	w.add(block{only: textOnly, text: opening})
-	w.add(block{only: htmlOnly, text: w.sentence(phraseOpeningShort, org.Short)})
+	w.add(block{only: htmlOnly, text: w.sentence(phraseOpeningShort, short)})
 }
 
 func (w *writer) noticeFacts(n Notice) []fact {

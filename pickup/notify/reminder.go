@@ -19,7 +19,7 @@ type Reminder struct {
 func (c *Composer) Reminder(r Reminder) (store.OwnMail, error) {
 	w := c.write(r.Lang)
 	w.subject = w.noticeSubject(r.Notice, phraseReminder, phraseReminderExternal)
-	w.para(phraseReminderOpening, c.org.Short)
+	w.para(phraseReminderOpening, w.short())
 	w.add(block{facts: w.reminderFacts(r.Notice)})
 	if r.Link != "" {
 		if err := c.checkLink(r.Link); err != nil {

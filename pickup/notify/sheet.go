@@ -61,6 +61,15 @@ func (c *Composer) write(lang string) *writer {
 
 func (w *writer) say(id string, args ...any) string { return w.c.cat.Text(w.lang, id, args...) }
 
+// short is the organisation in running text. The short name is a phrase of the organisation's own language: in any other,
+// the name stands in its place.
+func (w *writer) short() string {
+	if w.lang == w.c.lang {
+		return w.c.org.Short
+	}
+	return w.c.org.Name
+}
+
 // word is say for an id without verbs, such as the name of a month.
 func (w *writer) word(id string) string { return w.say(id, []any(nil)...) }
 

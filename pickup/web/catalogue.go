@@ -73,6 +73,9 @@ func (c *Catalogue) Falling(tag string) (*Catalogue, error) {
 	return &other, nil
 }
 
+// Fallback is the language of visitors whose languages are not there.
+func (c *Catalogue) Fallback() string { return c.fallback }
+
 // OnlyEnglish is the catalogue of a site that is not translated.
 func OnlyEnglish() *Catalogue {
 	tags := []language.Tag{language.English}
