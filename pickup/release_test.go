@@ -2,10 +2,12 @@ package pickup_test
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"postern/pickup/account"
 	"postern/store"
 )
 
@@ -112,4 +114,51 @@ func TestK9RemovedMergedAliasGetsItsAccountBack(t *testing.T) {
 	if row.ID != id || row.Keys[0].State != store.KeyLocked || row.Keys[0].Chain != nil || len(w.lookup(joan).Keys) != 1 {
 		t.Errorf("the row: %+v", row)
 	}
+}
+
+// TestK7KeysThatOpenNothingGo: after a reset the locked key stays as long as a message needs it, and goes once the last of
+// these has ended. A key that another one hangs on stays with it.
+func TestK7KeysThatOpenNothingGo(t *testing.T) {
+	t.Parallel()
+	w := way(t, account.RecoverLink)
+	v, _, _ := w.account(joan)
+	w.confirm(joan)
+	w.plant(joan, letter{subject: "For the first password", text: "x", life: 5 * 24 * time.Hour})
+	states := func() (all []store.KeyState) {
+		for _, k := range w.lookup(joan).Keys {
+			all = append(all, k.State)
+		}
+		return all
+	}
+	tidy := func(what string, want ...store.KeyState) {
+		t.Helper()
+		if _, next, err := w.accounts.DropKeys(t.Context(), ""); err != nil || next != "" || !slices.Equal(states(), want) {
+			t.Errorf("%s: keys %v, %v, want %v", what, states(), err, want)
+		}
+	}
+	tidy("one key", store.KeyCurrent)
+	const second, third = "Copper thimble 19 west", "Velvet harbour 23 moon"
+	if a := v.post("/settings/password", "old", password, "password", second, "password2", second); a.status != 303 {
+		t.Fatalf("the change answers %d", a.status)
+	}
+	w.advance(25 * time.Hour)
+	tidy("chained, with a message of its own", store.KeyChained, store.KeyCurrent)
+	other := w.visitor()
+	other.post("/change-password", "email", joan.String())
+	if a := other.post("/r/"+w.mailed(resetLink), "password", third, "password2", third); a.status != 303 {
+		t.Fatalf("the reset answers %d: %s", a.status, a.body)
+	}
+	tidy("just now", store.KeyChained, store.KeyLocked, store.KeyCurrent)
+	w.advance(25 * time.Hour)
+	tidy("the first needs the second", store.KeyChained, store.KeyLocked, store.KeyCurrent)
+	_, late := w.plant(joan, letter{subject: "For the third", text: "Third text.", life: 60 * 24 * time.Hour})
+	w.advance(28 * 24 * time.Hour)
+	if _, err := w.messages.Expire(t.Context(), w.Now(), 10); err != nil {
+		t.Fatal(err)
+	}
+	tidy("the last message of the old ones has ended", store.KeyCurrent)
+	v = w.signIn(joan.String(), third)
+	v.post("/m/" + late.String() + "/open")
+	lacks(t, "what is sealed for the new key", v.get("/m/"+late.String()), 200, "Third text.")
+	lacks(t, "an earlier password", v.get("/settings"), 200, "")
 }

@@ -103,6 +103,8 @@ type Account struct {
 	Adopts []AccountID `json:"adopts,omitempty"`
 	// Returns are accounts whose address was an alias of this one, and which are still to get back what came for it.
 	Returns []AccountID `json:"returns,omitempty"`
+	// OwedBy is the account that has this one among its Returns.
+	OwedBy AccountID `json:"owed_by,omitzero"`
 	// RegisteredAt decides which links may confirm the account (KEYS K8 (a)).
 	RegisteredAt time.Time `json:"reg_at,omitzero"`
 	LastSignIn   time.Time `json:"last,omitzero"`

@@ -134,6 +134,7 @@ func (g *gateway) run(ctx context.Context, d doors, started func(*gateway)) erro
 	jobs.start("recorder", g.recorder.Run)
 	jobs.start("expiry", g.messages.Run)
 	jobs.start("account mails", g.later.Run)
+	jobs.start("account keys", g.accounts.Run)
 	jobs.start("invitations", g.admin.Run)
 	jobs.start("smtp", func(ctx context.Context) error { return g.smtp.Run(ctx, d.smtp...) })
 	sites := []*http.Server{g.conns.Guard(web.Server(g.site.Handler()))}

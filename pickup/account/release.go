@@ -143,6 +143,7 @@ func part(a, own store.Account, at time.Time) (store.Account, store.Account) {
 	}
 	a.Adopts = slices.DeleteFunc(slices.Clone(a.Adopts), notOwn)
 	a.Returns = append(slices.DeleteFunc(slices.Clone(a.Returns), notOwn), own.ID)
+	own.OwedBy = a.ID
 	return a, own
 }
 

@@ -50,9 +50,31 @@ func (s *Service) giveBack(ctx context.Context, from, to store.AccountID) error 
 				return err
 			}
 			a.Returns = slices.DeleteFunc(slices.Clone(a.Returns), func(id store.AccountID) bool { return id == to })
-			return tx.Accounts().Set(a)
+			if err := tx.Accounts().Set(a); err != nil {
+				return err
+			}
+			return paid(tx, from, to)
 		})
 	})
+}
+
+// paid notes that an account, and who took it over meanwhile, got back what another one had.
+func paid(tx store.Tx, from, to store.AccountID) error {
+	for to != from && !to.IsZero() {
+		row, err := tx.Accounts().Get(to)
+		if err != nil {
+			return err
+		}
+		to = row.Into
+		if row.OwedBy != from {
+			continue
+		}
+		row.OwedBy = store.AccountID{}
+		if err := tx.Accounts().Set(row); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // parting is an account, and the one that gets back what is of its address.
