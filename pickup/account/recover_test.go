@@ -440,7 +440,7 @@ func TestK7EarlierPasswords(t *testing.T) {
 
 // What is asked for at any address does nothing to the store, and nothing but the same work, before the answer. Only then
 // the address is looked up, and mail goes to the stored spelling of an account that may be used.
-func TestK9AskingTellsNothing(t *testing.T) {
+func TestI9K9AskingTellsNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var jobs []func(context.Context)
 		touched := 0
