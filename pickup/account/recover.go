@@ -102,9 +102,10 @@ func (s *Service) promise(k store.AddressKey, c Client, m mailing, job func(cont
 // errOften: an account is sent such mails too often.
 var errOften = errors.New("mailed often enough")
 
-// knows reports whether a browser signed in to an account before.
+// knows reports whether a browser signed in to an account before, with the password that it has now.
 func (s *Service) knows(a store.Account, c Client) bool {
-	return s.Keys.CheckBrowserMAC(a.ID, a.RegisteredAt, c.Known)
+	current, ok := a.Current()
+	return ok && s.Keys.CheckBrowserMAC(a.ID, seal.Registration{At: a.RegisteredAt, Key: current.ID}, c.Known)
 }
 
 // recoverable is the account of an address whose password may be replaced by mail; zero: none.

@@ -273,7 +273,7 @@ func TestK9StrangersDoNotUseUpTheOwnersWayBack(t *testing.T) {
 			ask(client, foreign, min(n+1, 3))
 		}
 		made := client
-		made.Known = e.bed.Keys.BrowserMAC(who.Account.ID, who.Account.RegisteredAt.Add(time.Second)) // of an earlier registration
+		made.Known = e.bed.Keys.BrowserMAC(who.Account.ID, seal.Registration{At: who.Account.RegisteredAt.Add(time.Second), Key: seal.PublicKeyID(who.Seed.Public())}) // of another registration
 		ask(made, foreign, 3)
 		ask(home, fresh, 4)
 		ask(client, foreign, 4)

@@ -27,7 +27,8 @@ func (s *Service) newSession(a store.Account, seed seal.Seed, c Client, keep boo
 		ses.Kept, ses.Idle, ses.Ends = true, keptIdle, ses.Created.Add(keptLife)
 	}
 	ses.Sealed = s.Keys.SealSession(token, ses.ID, a.ID, ses.Kind, seed[:])
-	return Signed{Account: a, Seed: seed, Session: ses, Token: token.String(), Known: s.Keys.BrowserMAC(a.ID, a.RegisteredAt)}
+	known := s.Keys.BrowserMAC(a.ID, seal.Registration{At: a.RegisteredAt, Key: seal.PublicKeyID(seed.Public())})
+	return Signed{Account: a, Seed: seed, Session: ses, Token: token.String(), Known: known}
 }
 
 // begin draws the token of a session of a kind, which holds nothing yet.

@@ -99,7 +99,7 @@ func (s *Service) lookUp(ctx context.Context, in Login) (c candidate, err error)
 		return nil
 	})
 	c.key, _ = c.account.Current()
-	if s.Keys.CheckBrowserMAC(c.account.ID, c.account.RegisteredAt, in.Client.Known) && !c.account.ID.IsZero() {
+	if s.knows(c.account, in.Client) {
 		c.track.known, c.class = true, guest
 	}
 	return c, err

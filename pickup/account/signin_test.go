@@ -318,3 +318,43 @@ func TestK3SignInKeepsWhatARotationSealed(t *testing.T) {
 		}
 	})
 }
+
+// Whoever signed in with a password that was replaced, by a change or by a mail, has no place among the owner's browsers.
+func TestK13BrowserOfAnEarlierPasswordIsAStranger(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := newEnv(t, by(account.RecoverLink))
+		ctx := t.Context()
+		e.quick(bob)
+		strangers := func() {
+			time.Sleep(time.Hour)
+			for range 5 {
+				e.SignIn(ctx, login(bob.String(), wrong))
+			}
+		}
+		known := func(who account.Signed, pass string) bool {
+			t.Helper()
+			in := login(bob.String(), pass)
+			in.Client.Known = who.Known
+			_, err := e.SignIn(ctx, in)
+			if err != nil && !errors.As(err, new(*account.BusyError)) {
+				t.Fatal(err)
+			}
+			return err == nil
+		}
+		first, err := e.SignIn(ctx, login(bob.String(), password))
+		must(t, err)
+		second, err := e.ChangePassword(ctx, first, change(password, next, ""))
+		must(t, err)
+		strangers()
+		if known(first, next) || !known(second, next) {
+			t.Error("after a change the browsers before are known, or the one that changed it is not")
+		}
+		must(t, e.Recover(ctx, bob.String(), client))
+		third, err := e.Reset(ctx, e.found(resetLink), newPassword(fresh))
+		must(t, err)
+		strangers()
+		if known(first, fresh) || known(second, fresh) || !known(third, fresh) {
+			t.Error("after a reset the browsers before are known, or the one that reset it is not")
+		}
+	})
+}

@@ -88,7 +88,7 @@ func (s *Service) lookUp(ctx context.Context, typed string) (who store.Administr
 
 // known reports whether the client's browser signed in to the console as that person before.
 func (s *Service) known(who store.Administrator, c account.Client) bool {
-	return !who.ID.IsZero() && s.Keys.CheckBrowserMAC(who.ID, who.SetUp, c.Known)
+	return !who.ID.IsZero() && s.Keys.CheckBrowserMAC(who.ID, seal.Registration{At: who.SetUp}, c.Known)
 }
 
 func (s *Service) signIn(ctx context.Context, in Login, who store.Administrator) (Signed, error) {
@@ -139,7 +139,7 @@ func (s *Service) newSession(who store.Administrator, c account.Client) Signed {
 		Idle: sessionIdle, Ends: now.Add(sessionLife), Browser: account.Label(c.Browser)}
 	ses.Sealed = s.Keys.SealSession(token, ses.ID, who.ID, ses.Kind, nil)
 	out := signed(who, ses)
-	out.Token, out.Known = token.String(), s.Keys.BrowserMAC(who.ID, who.SetUp)
+	out.Token, out.Known = token.String(), s.Keys.BrowserMAC(who.ID, seal.Registration{At: who.SetUp})
 	return out
 }
 

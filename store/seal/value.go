@@ -134,24 +134,30 @@ func (s *ServerKeys) CheckCode(flow, typed string, sealed []byte) (bool, error) 
 const browserMACBytes = 20
 
 // BrowserMAC is the value of the cookie that a browser keeps after signing in to an account (KEYS K13). It names the
-// server key that made it. It is good for the account as it was registered then: who registered before its owner
-// disowned that is a stranger afterwards.
-func (s *ServerKeys) BrowserMAC(aid store.AccountID, registered time.Time) string {
-	return browserMAC(s.all()[0], aid, registered)
+// server key that made it. It is good for the account as it was registered then, and for its key of then: who registered
+// before its owner disowned that, or signed in before a new password was set, is a stranger afterwards.
+func (s *ServerKeys) BrowserMAC(aid store.AccountID, of Registration) string {
+	return browserMAC(s.all()[0], aid, of)
+}
+
+// Registration is what a browser cookie is good for.
+type Registration struct {
+	At  time.Time
+	Key store.KeyID // current version; empty: of somebody whose browsers stay known after a change of password
 }
 
 // CheckBrowserMAC reports whether a cookie's value was made for the account and registration under a key of the file.
-func (s *ServerKeys) CheckBrowserMAC(aid store.AccountID, registered time.Time, value string) bool {
+func (s *ServerKeys) CheckBrowserMAC(aid store.AccountID, of Registration, value string) bool {
 	for _, l := range s.all() {
 		if strings.HasPrefix(value, string(l.id)+".") {
-			return subtle.ConstantTimeCompare([]byte(browserMAC(l, aid, registered)), []byte(value)) == 1
+			return subtle.ConstantTimeCompare([]byte(browserMAC(l, aid, of)), []byte(value)) == 1
 		}
 	}
 	return false
 }
 
-func browserMAC(l keyLine, aid store.AccountID, registered time.Time) string {
-	m := MACKey(derive(l.key[:], ctxBrowser)).Sum(aid.String(), strconv.FormatInt(registered.UnixMilli(), 10))
+func browserMAC(l keyLine, aid store.AccountID, of Registration) string {
+	m := MACKey(derive(l.key[:], ctxBrowser)).Sum(aid.String(), strconv.FormatInt(of.At.UnixMilli(), 10), string(of.Key))
 	return string(l.id) + "." + store.EncodeB32(m[:browserMACBytes])
 }
 

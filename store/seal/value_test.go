@@ -25,7 +25,7 @@ func TestBrowserMAC(t *testing.T) {
 	t.Parallel()
 	keys := testKeys(t)
 	a, b := store.AccountID{1}, store.AccountID{2}
-	at := time.Date(2026, 6, 9, 9, 42, 0, 0, time.UTC)
+	at := Registration{At: time.Date(2026, 6, 9, 9, 42, 0, 0, time.UTC), Key: "key"}
 	value := keys.BrowserMAC(a, at)
 	id, err := keys.Add()
 	if err != nil {
@@ -38,7 +38,7 @@ func TestBrowserMAC(t *testing.T) {
 		t.Error("a good value does not count, before or after rotation")
 	}
 	for name, v := range map[string]string{
-		"other account": keys.BrowserMAC(b, at), "other registration": keys.BrowserMAC(a, at.Add(time.Millisecond)), "none": "", "key id alone": string(id) + ".", "cut": value[:len(value)-1],
+		"other account": keys.BrowserMAC(b, at), "other registration": keys.BrowserMAC(a, Registration{at.At.Add(time.Millisecond), at.Key}), "other key": keys.BrowserMAC(a, Registration{At: at.At}), "none": "", "key id alone": string(id) + ".", "cut": value[:len(value)-1],
 		"longer": value + "0", "foreign": testKeys(t).BrowserMAC(a, at), "relabelled": string(id) + value[8:],
 	} {
 		if keys.CheckBrowserMAC(a, at, v) {

@@ -37,8 +37,8 @@ type (
 	tokenVector     struct{ Secret, Kind, Token, Lookup string }
 	temporaryVector struct{ Octets, Text, Owner, Tag string }
 	keyVector       struct {
-		Key, KID, Check, ServerLine, RingLine, Account, Registered, Browser string
-		Hour                                                                int64
+		Key, KID, Check, ServerLine, RingLine, Account, Registered, Current, Browser string
+		Hour                                                                         int64
 	}
 	pairVector     struct{ Seed, KID, Public string }
 	passwordVector struct{ Typed, Params, Account, KID, A, Key string }
@@ -100,7 +100,7 @@ func symmetricVector(k key) keyVector {
 	return keyVector{
 		Key: hex.EncodeToString(k[:]), KID: string(l.id), Check: hex.EncodeToString(check[:16]), Hour: hour,
 		ServerLine: string(serverLines().write([]keyLine{l})), RingLine: string(queueLines().write([]keyLine{l})),
-		Account: aid.String(), Registered: "1700000000123", Browser: browserMAC(l, aid, time.UnixMilli(1_700_000_000_123)),
+		Account: aid.String(), Registered: "1700000000123", Current: "abcdefghjkmnpqrs", Browser: browserMAC(l, aid, Registration{At: time.UnixMilli(1_700_000_000_123), Key: "abcdefghjkmnpqrs"}),
 	}
 }
 
