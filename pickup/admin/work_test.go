@@ -3,6 +3,7 @@ package admin_test
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -80,7 +81,8 @@ func TestI5OneInvitationHoldsUpNoOther(t *testing.T) {
 	}
 	log, err := d.AuditList(t.Context(), admin.Socket, admin.AuditQuery{What: store.EventNotInvited}, "")
 	must(t, err)
-	if len(log.Rows) != 2 || log.Rows[1].Facts["address"] != "p003@example.org" || log.Rows[1].Facts["reason"] != never.Reason || log.Rows[1].Actor != "socket" {
+	third := func(r admin.AuditRow) bool { return r.Facts["address"] == "p003@example.org" } // events of one time have no order
+	if len(log.Rows) != 2 || !slices.ContainsFunc(log.Rows, third) || log.Rows[1].Facts["reason"] != never.Reason || log.Rows[1].Actor != "socket" {
 		t.Errorf("on record: %+v", log.Rows)
 	}
 	d.stuck = nil
