@@ -12,22 +12,20 @@ const (
 	resetPassword     = "nine amber kettles on the 4th shelf"
 	chosenPassword    = "Copper umbrellas, 12 in a row"
 	activatedPassword = "Marigold lantern by 3 windmills"
+	settledPassword   = "Seven pewter owls on a 2nd ladder"
 	pendingPassword   = "Velvet harbour under 8 larches"
 )
 
-// TestI3BlindnessAfterEveryRecovery goes every way back in on a real gateway (KEYS K16), leaves a change of password
-// pending, and copies the data folder. With all server keys nothing opens. Each password opens what was sealed for it
+// TestI3BlindnessAfterEveryRecovery begins with a temporary password (C3), goes every way back in on a real gateway (KEYS
+// K16), changes the password in the settings, leaves another change pending, and copies the data folder. With all server keys nothing opens. Each password opens what was sealed for it
 // and for what is chained to it, and nothing else: a reset opens nothing of before to anybody but who remembers the
 // earlier password.
 func TestI3BlindnessAfterEveryRecovery(t *testing.T) {
 	t.Parallel()
 	b := newBlindRun(t)
 	b.hop.shut.Store(false)
-	b.send("first", forgetful, "[secure]", 1)
-	b.bob = b.tr.person()
-	b.bob.register(b.tr.link(b.tr.notes(forgetful, 1)[0]))
-	b.tr.confirm(b.bob, forgetful)
-
+	b.pickup("first_access: temporary-password, recovery: reset-link")
+	temporary := b.firstAccess()
 	b.byLink()
 	b.byTemporaryPassword()
 	b.byActivation()
@@ -53,8 +51,10 @@ func TestI3BlindnessAfterEveryRecovery(t *testing.T) {
 		{goodPassword, []string{"first"}},
 		{resetPassword, []string{"first", "reset"}}, // the earlier one was typed afterwards
 		{chosenPassword, []string{"chosen"}},
-		{activatedPassword, []string{"chosen", "activated"}}, // in a browser that was signed in
+		{activatedPassword, []string{"chosen", "activated"}},          // in a browser that was signed in
+		{settledPassword, []string{"chosen", "activated", "settled"}}, // in the settings nothing is lost
 		{pendingPassword, nil},
+		{temporary, nil},
 	} {
 		b.wantOpen("the password "+test.password, a.with(func(a *attack) { a.tryPassword(t, test.password) }), test.opens...)
 	}
@@ -63,12 +63,15 @@ func TestI3BlindnessAfterEveryRecovery(t *testing.T) {
 const forgetful = "bob@ext.example"
 
 // recoverBy starts the gateway anew with another way back in.
-func (b *blindRun) recoverBy(way string) {
+func (b *blindRun) recoverBy(way string) { b.pickup("recovery: " + way) }
+
+// pickup starts the gateway anew with more settings of the site.
+func (b *blindRun) pickup(settings string) {
 	b.t.Helper()
 	if err := b.tr.stop(); err != nil {
 		b.t.Fatal(err)
 	}
-	b.tr.edit = func(yaml string) string { return strings.Replace(yaml, "pickup: {", "pickup: {recovery: "+way+", ", 1) }
+	b.tr.edit = func(yaml string) string { return strings.Replace(yaml, "pickup: {", "pickup: {"+settings+", ", 1) }
 	b.tr.start()
 }
 
@@ -80,9 +83,22 @@ func (b *blindRun) received(name string) {
 	b.bob.wantStatus(http.StatusOK, b.bob.get("/")).want(b.t, b.text[name])
 }
 
+// firstAccess reads the first message by a mailed password, which it returns, and chooses another.
+func (b *blindRun) firstAccess() string {
+	b.send("first", forgetful, "[secure]", 1)
+	link := b.tr.link(b.tr.notes(forgetful, 1)[0])
+	mailed := passwordLine.FindStringSubmatch(b.tr.await(forgetful, "temporary password", "X-Postern-Origin: v1 account").View().Text)
+	if mailed == nil {
+		b.t.Fatal("the mail holds no temporary password")
+	}
+	b.bob = b.tr.person()
+	b.bob.wantStatus(http.StatusOK, b.bob.post(link, "step", "sign-in", "password", mailed[1])).want(b.t, "Choose a new password")
+	b.bob.wantStatus(http.StatusOK, b.bob.post("/new-password", "password", goodPassword, "password2", goodPassword)).want(b.t, b.text["first"])
+	return mailed[1]
+}
+
 // byLink resets in a browser that is signed in nowhere, and types the earlier password afterwards.
 func (b *blindRun) byLink() {
-	b.recoverBy("reset-link")
 	b.bob = b.tr.person()
 	b.bob.wantStatus(http.StatusOK, b.bob.post("/change-password", "email", forgetful))
 	link := linkIn(b.tr.await(forgetful, "/r/").View().Text, b.bob.site+"/r/")
@@ -106,7 +122,7 @@ func (b *blindRun) byTemporaryPassword() {
 	b.received("chosen")
 }
 
-// byActivation changes it in the browser that is signed in, and leaves another change pending.
+// byActivation changes it in the browser that is signed in, then in the settings, and leaves another change pending.
 func (b *blindRun) byActivation() {
 	b.recoverBy("activate")
 	ask := func(password string) {
@@ -117,6 +133,8 @@ func (b *blindRun) byActivation() {
 	link := linkIn(b.tr.await(forgetful, "/v/").View().Text, b.bob.site+"/v/")
 	b.bob.wantStatus(http.StatusOK, b.bob.post(link, "answer", "activate", "password", activatedPassword)).want(b.t, "Your new password counts from now on", b.text["chosen"])
 	b.received("activated")
+	b.bob.wantStatus(http.StatusOK, b.bob.post("/settings/password", "old", activatedPassword, "password", settledPassword, "password2", settledPassword)).want(b.t, "Your password has been changed")
+	b.received("settled")
 	ask(pendingPassword)
 	waitUntil(b.t, "the second change was mailed", func() bool { return strings.Count(b.tr.log.String(), `"kind":"activate","account"`) == 2 })
 }
