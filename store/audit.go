@@ -98,8 +98,12 @@ func (f EventFilter) Matches(e Event) bool {
 	return what && (f.Actor == "" || e.Actor == f.Actor) && (f.Account.IsZero() || e.Account == f.Account)
 }
 
-// TallySealed counts recipients for whom mail was sealed. It is no event: a message has one for all of them.
-const TallySealed What = "message.sealed"
+// What is counted beside events: recipients for whom mail was sealed (a message has one event for all of them), and those
+// of them who could not be told of it (the event of failed delivery is that of mail that passes through, too).
+const (
+	TallySealed       What = "message.sealed"
+	TallySealedFailed What = "message.sealed.failed"
+)
 
 // Tally is how often something happened within an hour.
 type Tally struct {

@@ -245,7 +245,7 @@ type Audit interface {
 	// more: a filter that matches little is searched in portions.
 	List(EventFilter, Cursor, int) ([]Event, Cursor, error)
 	// Tally counts what happened from a time on and before another, by the hour; oldest first. Beside events it counts
-	// TallySealed.
+	// TallySealed and TallySealedFailed.
 	Tally(from, to time.Time) ([]Tally, error)
 }
 

@@ -116,11 +116,7 @@ func readList(cmd *cobra.Command, name string) ([]byte, error) {
 	if name == "-" {
 		return io.ReadAll(cmd.InOrStdin())
 	}
-	list, err := os.ReadFile(name)
-	if err != nil {
-		return nil, setupError{err}
-	}
-	return list, nil
+	return os.ReadFile(name)
 }
 
 func printPreview(out io.Writer, p admin.Preview) error {

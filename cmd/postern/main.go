@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/signal"
 	"runtime/debug"
@@ -114,11 +115,25 @@ func usage(cmd *cobra.Command, err error) error {
 	return setupError{fmt.Errorf("%w; see \"%s --help\"", err, cmd.CommandPath())}
 }
 
+// defaultConfig is read where no file is named.
+const defaultConfig = "/etc/postern/postern.yaml"
+
 // configFlag adds --config to a command and returns how to read it.
 func configFlag(cmd *cobra.Command, c console) func() (config.Config, error) {
-	path := cmd.PersistentFlags().StringP("config", "c", "", "configuration file (default: built-in values and POSTERN_… variables)")
+	named := cmd.PersistentFlags().StringP("config", "c", "",
+		"configuration file (default: "+defaultConfig+" if there is one, else built-in values; POSTERN_… variables count more)")
 	return func() (config.Config, error) {
-		cfg, err := config.Load(*path, c.env)
+		path, none := *named, false
+		if path == "" {
+			path = defaultConfig
+			if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+				path, none = "", true
+			}
+		}
+		cfg, err := config.Load(path, c.env)
+		if err != nil && none {
+			err = fmt.Errorf("no configuration file was named, and there is no %s: add --config FILE\nBy built-in values and the environment alone, %w", defaultConfig, err)
+		}
 		if err != nil {
 			return cfg, setupError{err}
 		}

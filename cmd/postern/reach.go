@@ -26,7 +26,7 @@ func reach(ctx context.Context, cfg config.Config) (c control.Caller, done func(
 		return client, func() error { return nil }, nil
 	}
 	if !errors.Is(err, control.ErrNoServer) {
-		return nil, nil, err
+		return nil, nil, setupError{rightUser(err)}
 	}
 	if err := findStore(cfg.DataDir); err != nil {
 		return nil, nil, setupError{fmt.Errorf("the data folder %s %w", cfg.DataDir, err)}
@@ -34,7 +34,7 @@ func reach(ctx context.Context, cfg config.Config) (c control.Caller, done func(
 	silent := slog.New(slog.DiscardHandler)
 	db, err := openStore(cfg, silent)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, rightUser(err)
 	}
 	g, err := newGateway(ctx, cfg, db, silent)
 	if err != nil {
@@ -55,9 +55,17 @@ func findStore(dir string) error {
 		return errNoStore
 	}
 	if err != nil {
-		return fmt.Errorf("cannot be looked at: %w", err)
+		return rightUser(fmt.Errorf("cannot be looked at: %w", err))
 	}
 	return nil
+}
+
+// rightUser says who may, where somebody may not.
+func rightUser(err error) error {
+	if !errors.Is(err, fs.ErrPermission) {
+		return err
+	}
+	return fmt.Errorf("%w. Run the command as root or as the service's user: sudo -u postern postern …", err)
 }
 
 // release takes back what a server that was killed still held: with the store open here, nobody delivers it.

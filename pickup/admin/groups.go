@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
-	"fmt"
 	"strings"
 	"time"
 
@@ -102,7 +101,7 @@ func findGroup(tx store.Tx, group string) (store.Group, error) {
 		g, err = tx.Groups().Get(id)
 	}
 	if errors.Is(err, store.ErrNotFound) {
-		err = fmt.Errorf("there is no group %q: %w", name, store.ErrNotFound)
+		err = sayf(store.ErrNotFound, "there is no group %q", name)
 	}
 	return g, err
 }

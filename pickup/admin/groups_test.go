@@ -37,6 +37,7 @@ func TestB03ListsInEveryForm(t *testing.T) {
 		"bad class":          {"address,class\nann@example.org,king", "", "2"},
 		"control characters": {"address,name\nann@example.org,A\x01n\x00n\x1b[31m", "ann@example.org|A nn [31m|member", ""},
 		"hostile quotes":     {"\"\"\"\nann@example.org\n", "ann@example.org||member", "1"},
+		"unknown column":     {"Name;E-Mail;Klasse\nGast;gast@example.org;guest", "gast@example.org|Gast|member", "1"},
 		"long line":          {strings.Repeat("x", 200_000) + "\nann@example.org", "ann@example.org||member", "1"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -1,6 +1,11 @@
 package admin
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+
+	"postern/store"
+)
 
 // InputError says what is wrong with something that was typed, in a sentence for whoever typed it. Nothing was changed.
 type InputError struct{ Err error }
@@ -17,4 +22,30 @@ func input(err error) error {
 		return nil
 	}
 	return &InputError{err}
+}
+
+// said is a sentence for people, and the cause that callers ask for by errors.Is.
+type said struct {
+	text  string
+	cause error
+}
+
+func (e said) Error() string { return e.text }
+func (e said) Unwrap() error { return e.cause }
+
+func sayf(cause error, format string, args ...any) error {
+	return said{fmt.Sprintf(format, args...), cause}
+}
+
+// readAddress reads a typed address. *InputError.
+func readAddress(typed string) (store.Address, error) {
+	typed = strings.TrimSpace(typed)
+	a, err := store.ParseAddress(typed)
+	switch {
+	case typed == "":
+		return a, input(sayf(err, "type an email address, such as joan@mail.example"))
+	case err != nil:
+		return a, input(sayf(err, "%q is not an email address such as joan@mail.example", typed))
+	}
+	return a, nil
 }

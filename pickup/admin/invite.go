@@ -3,7 +3,6 @@ package admin
 import (
 	"context"
 	"errors"
-	"strings"
 
 	"postern/pickup/account"
 	"postern/store"
@@ -23,9 +22,9 @@ func (s *Service) UserInvite(ctx context.Context, a Actor, f InviteForm) (accoun
 	if err := a.allow("UserInvite"); err != nil {
 		return "", err
 	}
-	addr, err := store.ParseAddress(strings.TrimSpace(f.Address))
+	addr, err := readAddress(f.Address)
 	if err != nil {
-		return "", inputf("%q: %w", f.Address, err)
+		return "", err
 	}
 	if err := s.checkClass(addr, f.Class); err != nil {
 		return "", err

@@ -173,6 +173,7 @@ func (in *inviteeReader) take(cells []string) {
 	if !in.started {
 		in.started = true
 		if in.columns = columnsOf(cells); in.columns != nil {
+			in.unknown(cells)
 			return
 		}
 	}
@@ -207,6 +208,15 @@ func columnsOf(cells []string) map[string]int {
 		return nil
 	}
 	return columns
+}
+
+// unknown tells of columns whose heading says nothing to us: who meant them as the kind of a person must know.
+func (in *inviteeReader) unknown(heading []string) {
+	for _, c := range heading {
+		if _, ok := columnNames[strings.ToLower(c)]; !ok && c != "" {
+			in.bad = append(in.bad, BadRow{Row: in.row, Reason: fmt.Sprintf("column %q is not read: the columns are address, name and class (member or guest)", c)})
+		}
+	}
 }
 
 // addressesOf takes a row as a list of addresses, whatever stands between them; nil: it is none.

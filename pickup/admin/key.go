@@ -122,7 +122,7 @@ func (s *Service) KeyRetire(ctx context.Context, a Actor, id store.KeyID, atOnce
 	}
 	switch {
 	case !slices.Contains(s.Keys.IDs(), id):
-		return fmt.Errorf("there is no key %s: %w", id, store.ErrNotFound)
+		return sayf(store.ErrNotFound, "there is no key %s", id)
 	case id == s.Keys.Current():
 		return fmt.Errorf("key %s is the one that seals; rotate first", id)
 	}

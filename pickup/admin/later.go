@@ -2,7 +2,7 @@ package admin
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"strings"
 	"time"
 
@@ -38,15 +38,23 @@ func (s *Service) MessageExtend(ctx context.Context, a Actor, query string, unti
 	}
 	by := message.Actor(a.Name)
 	if key, err := store.ParseRcptKey(strings.ToLower(strings.TrimSpace(query))); err == nil {
-		return 1, shareError(key.String(), s.Messages.Extend(ctx, by, key, until))
+		return 1, shareError(key.String(), s.local(s.Messages.Extend(ctx, by, key, until)))
 	}
 	id, live, err := s.oneMessage(ctx, query)
 	if err != nil {
 		return 0, err
 	}
 	if live == 0 {
-		return 0, fmt.Errorf("message %s has no share left that could be extended: it was not sealed, or every share has ended: %w", id, store.ErrConflict)
+		return 0, sayf(store.ErrConflict, "message %s has no share left that could be extended: it was not sealed, or every share has ended", id)
 	}
 	n, err := s.Messages.ExtendAll(ctx, by, id, until)
-	return n, shareError(id.String(), err)
+	return n, shareError(id.String(), s.local(err))
+}
+
+// local puts the times that an error names into the organisation's zone.
+func (s *Service) local(err error) error {
+	if date := new(message.DateError); errors.As(err, &date) {
+		return &message.DateError{Ends: date.Ends.In(s.zone()), Latest: date.Latest.In(s.zone())}
+	}
+	return err
 }

@@ -87,7 +87,7 @@ func (s *Service) MessageTrace(ctx context.Context, a Actor, q TraceQuery) (foun
 		return nil
 	})
 	if err == nil && len(found) == 0 {
-		return nil, fmt.Errorf("nothing is known of %q: give a message id, an item id, a Message-ID, an address, or the reference of a refusal: %w", q.What, store.ErrNotFound)
+		return nil, sayf(store.ErrNotFound, "nothing is known of %q: give a message id, an item id, a Message-ID, an address, or the reference of a refusal", q.What)
 	}
 	return found, err
 }
@@ -276,7 +276,7 @@ func (s *Service) MessageRecall(ctx context.Context, a Actor, query string) (int
 		return 0, err
 	}
 	if live == 0 {
-		return 0, fmt.Errorf("message %s has no share left that could be taken back: it was not sealed, or every share has ended: %w", id, store.ErrConflict)
+		return 0, sayf(store.ErrConflict, "message %s has no share left that could be taken back: it was not sealed, or every share has ended", id)
 	}
 	return live, s.Messages.RecallAll(ctx, by, id)
 }
@@ -288,15 +288,15 @@ func (s *Service) recallOne(ctx context.Context, by message.Actor, key store.Rcp
 // shareError says in a sentence why nothing could be done with a share: store.ErrNotFound when there is none,
 // store.ErrConflict when it is over.
 func shareError(id string, err error) error {
-	ended := new(message.EndedError)
+	ended, date := new(message.EndedError), new(message.DateError)
 	switch {
 	case errors.Is(err, message.ErrNotFound), errors.Is(err, store.ErrNotFound):
-		return fmt.Errorf("%s is no recipient of a sealed message: %w", id, store.ErrNotFound)
+		return sayf(store.ErrNotFound, "%s is no recipient of a sealed message", id)
 	case errors.As(err, &ended):
-		return fmt.Errorf("%s: %w: %w", id, err, store.ErrConflict)
+		return sayf(errors.Join(store.ErrConflict, err), "%s: %v", id, err)
 	case errors.Is(err, message.ErrMailWaits), errors.Is(err, message.ErrNoAuthor):
-		return fmt.Errorf("%s: %w: %w", id, err, store.ErrConflict)
-	case errors.Is(err, message.ErrDate):
+		return sayf(errors.Join(store.ErrConflict, err), "%s: %v", id, err)
+	case errors.As(err, &date):
 		return input(err)
 	}
 	return err

@@ -67,9 +67,9 @@ func (q MessageQuery) filter() (store.Filter, error) {
 		key   *store.AddressKey
 	}{{q.From, &f.Sender}, {q.To, &f.Rcpt}} {
 		if typed := strings.TrimSpace(x.typed); typed != "" {
-			addr, err := store.ParseAddress(typed)
+			addr, err := readAddress(typed)
 			if err != nil {
-				return f, inputf("%q: %w", typed, err)
+				return f, err
 			}
 			*x.key = addr.Key()
 		}

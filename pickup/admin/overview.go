@@ -60,7 +60,7 @@ type Day struct {
 	Opened    int64     `json:"opened"`
 	Replied   int64     `json:"replied"`
 	Expired   int64     `json:"expired"`
-	Failed    int64     `json:"failed"`
+	Failed    int64     `json:"failed"`  // recipients whose notification could not be delivered
 	Refused   int64     `json:"refused"` // messages
 	SignIns   int64     `json:"sign_ins"`
 	SignFails int64     `json:"sign_fails"`
@@ -123,7 +123,7 @@ func (s *Service) sum(list []Day, tallies []store.Tally) []Day {
 func (d *Day) add(t store.Tally) {
 	for what, n := range map[store.What]*int64{
 		store.EventAccepted: &d.Accepted, store.TallySealed: &d.Sealed, store.EventOpened: &d.Opened, store.EventReplied: &d.Replied,
-		store.EventExpired: &d.Expired, store.EventFailed: &d.Failed, store.EventRefused: &d.Refused,
+		store.EventExpired: &d.Expired, store.TallySealedFailed: &d.Failed, store.EventRefused: &d.Refused,
 		store.EventSignedIn: &d.SignIns, store.EventSignInFail: &d.SignFails,
 	} {
 		if t.What == what {

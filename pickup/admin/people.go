@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"postern/store"
@@ -59,9 +58,9 @@ func (s *Service) AdminCreate(ctx context.Context, a Actor, address string, role
 	if err := a.allow("AdminCreate"); err != nil {
 		return SetupLink{}, err
 	}
-	addr, err := store.ParseAddress(strings.TrimSpace(address))
+	addr, err := readAddress(address)
 	if err != nil {
-		return SetupLink{}, inputf("%q: %w", address, err)
+		return SetupLink{}, err
 	}
 	if err := errors.Join(checkRole(role), s.hasConsole()); err != nil {
 		return SetupLink{}, err
@@ -79,7 +78,7 @@ func (s *Service) AdminCreate(ctx context.Context, a Actor, address string, role
 		return putSetup(tx, tok, e)
 	})
 	if errors.Is(err, store.ErrExists) {
-		return SetupLink{}, inputf("%s is an administrator already; a reset makes a new set-up link: %w", addr, err)
+		return SetupLink{}, input(sayf(err, "%s is an administrator already; a reset makes a new set-up link", addr))
 	}
 	return link, err
 }
@@ -229,7 +228,7 @@ func (s *Service) notSelf(ctx context.Context, a Actor, address string) (store.A
 func (s *Service) administrator(ctx context.Context, address string) (store.Administrator, error) {
 	who, err := s.lookUp(ctx, address)
 	if err == nil && who.ID.IsZero() {
-		return who, fmt.Errorf("%q is no administrator: %w", address, store.ErrNotFound)
+		return who, sayf(store.ErrNotFound, "%q is no administrator", address)
 	}
 	return who, err
 }

@@ -54,16 +54,16 @@ func (s *Service) PolicyExplain(ctx context.Context, a Actor, d DryRun) ([]Verdi
 	}
 	env := store.Envelope{ID: store.NewMessageID(s.Now()), At: s.Now(), Client: store.Client{Class: store.ClientTrusted}}
 	if d.From != "" {
-		from, err := store.ParseAddress(d.From)
+		from, err := readAddress(d.From)
 		if err != nil {
-			return nil, fmt.Errorf("sender %q: %w", d.From, err)
+			return nil, fmt.Errorf("sender: %w", err)
 		}
 		env.From = &from
 	}
 	for _, to := range d.To {
-		addr, err := store.ParseAddress(to)
+		addr, err := readAddress(to)
 		if err != nil {
-			return nil, fmt.Errorf("recipient %q: %w", to, err)
+			return nil, fmt.Errorf("recipient: %w", err)
 		}
 		env.Rcpts = append(env.Rcpts, store.Rcpt{Address: addr})
 	}

@@ -141,9 +141,9 @@ func (s *Service) UserAliasRemove(ctx context.Context, a Actor, user, address st
 	if err := a.allow("UserAliasRemove"); err != nil {
 		return err
 	}
-	alias, err := store.ParseAddress(strings.TrimSpace(address))
+	alias, err := readAddress(address)
 	if err != nil {
-		return inputf("%q: %w", address, err)
+		return err
 	}
 	acc, err := s.account(ctx, user)
 	if err != nil {
@@ -239,18 +239,18 @@ func (s *Service) account(ctx context.Context, user string) (acc store.Account, 
 
 func findUser(tx store.Tx, user string) (acc store.Account, err error) {
 	user = strings.TrimSpace(user)
-	addr, parseErr := store.ParseAddress(user)
+	addr, parseErr := readAddress(user)
 	if parseErr == nil {
 		acc, err = tx.Accounts().ByAddress(addr.Key())
 	} else {
 		var id store.AccountID
 		if id.UnmarshalText([]byte(strings.ToLower(user))) != nil {
-			return acc, inputf("%q: %w", user, parseErr)
+			return acc, parseErr
 		}
 		acc, err = tx.Accounts().Get(id)
 	}
 	if errors.Is(err, store.ErrNotFound) {
-		return acc, fmt.Errorf("no user has the address %s: %w", user, store.ErrNotFound)
+		return acc, sayf(store.ErrNotFound, "no user has the address %s", user)
 	}
 	return acc, err
 }

@@ -12,10 +12,15 @@ import (
 // maxExtension is how far away the end of a share may be set.
 const maxExtension = 366 * 24 * time.Hour
 
-// ErrDate: a share can only be made longer, and not beyond a year from now.
-var ErrDate = errors.New("the new date is not later than the one it has, or more than a year away")
+// DateError: a share can only be made longer, and not beyond a year from now.
+type DateError struct{ Ends, Latest time.Time }
 
-// Extend gives a share more time (KEYS K11). Errors: ErrNotFound, *EndedError, ErrDate.
+func (e *DateError) Error() string {
+	const minute = "2 January 2006, 15:04 MST"
+	return fmt.Sprintf("choose a day after %s, when it ends now, and not after %s", e.Ends.Format(minute), e.Latest.Format(minute))
+}
+
+// Extend gives a share more time (KEYS K11). Errors: ErrNotFound, *EndedError, *DateError.
 func (s *Service) Extend(ctx context.Context, by Actor, k store.RcptKey, until time.Time) error {
 	return s.extend(ctx, by, k.Message, until, func(tx store.Tx, until time.Time) ([]store.Recipient, error) {
 		r, err := tx.Messages().Recipient(k)
@@ -63,8 +68,8 @@ func (s *Service) extensible(r store.Recipient, until time.Time) error {
 	if err := s.over(r); err != nil {
 		return err
 	}
-	if r.Expires.IsZero() || !now.Before(r.Expires) || !until.After(r.Expires) || until.After(now.Add(maxExtension)) {
-		return ErrDate
+	if latest := now.Add(maxExtension); r.Expires.IsZero() || !now.Before(r.Expires) || !until.After(r.Expires) || until.After(latest) {
+		return &DateError{r.Expires, latest}
 	}
 	return nil
 }
@@ -83,11 +88,11 @@ func (s *Service) extend(ctx context.Context, by Actor, id store.MessageID, unti
 			return extendRows(tx, rcpts, until, e)
 		})
 	})
-	over := new(EndedError)
+	over, date := new(EndedError), new(DateError)
 	switch {
 	case errors.Is(err, store.ErrNotFound):
 		return ErrNotFound
-	case err == nil, errors.As(err, &over), errors.Is(err, ErrDate):
+	case err == nil, errors.As(err, &over), errors.As(err, &date):
 		return err
 	}
 	return fmt.Errorf("extend message %s: %w", id, err)

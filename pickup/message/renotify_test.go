@@ -127,7 +127,7 @@ func TestK11ExtendChangesADate(t *testing.T) {
 		for name, until := range map[string]time.Time{
 			"earlier": now.Add(time.Hour), "the same": e.bed.Rcpt(k).Expires, "past": now.Add(-time.Hour), "too far": now.AddDate(2, 0, 0), "zero": {},
 		} {
-			if err := e.Extend(t.Context(), desk, k, until); !errors.Is(err, message.ErrDate) {
+			if err := e.Extend(t.Context(), desk, k, until); !errors.As(err, new(*message.DateError)) {
 				t.Errorf("%s: %v", name, err)
 			}
 		}
@@ -189,8 +189,8 @@ func TestK11ExtendAllIsAllOrNothing(t *testing.T) {
 		if got := e.bed.Events(id); len(got) != len(events)+2 || !slices.Contains(got, "extended.1") || !slices.Contains(got, "extended.3") {
 			t.Errorf("events %v", got)
 		}
-		for until, want := range map[time.Time]error{until: message.ErrDate, now.AddDate(2, 0, 0): message.ErrDate} {
-			if n, err := e.ExtendAll(t.Context(), desk, id, until); n != 0 || !errors.Is(err, want) {
+		for _, until := range []time.Time{until, now.AddDate(2, 0, 0)} {
+			if n, err := e.ExtendAll(t.Context(), desk, id, until); n != 0 || !errors.As(err, new(*message.DateError)) {
 				t.Errorf("until %s: %d, %v", until, n, err)
 			}
 		}

@@ -209,15 +209,25 @@ func (row rcptRow) write(t *tx) error {
 	var from, fromSealed string
 	if row.old != nil {
 		from, fromSealed = stateCounter(row.old.State), sealedCounter(*row.old)
-	} else if row.rcpt.Action == store.ActionSeal {
-		if err := t.tally(row.rcpt.Key.Message.Time(), store.TallySealed); err != nil {
-			return err
-		}
 	}
-	if err := errors.Join(t.shift(from, stateCounter(row.rcpt.State)), t.shift(fromSealed, sealedCounter(row.rcpt))); err != nil {
+	if err := errors.Join(row.tally(t), t.shift(from, stateCounter(row.rcpt.State)), t.shift(fromSealed, sealedCounter(row.rcpt))); err != nil {
 		return err
 	}
 	return t.put(recipientsB, rcptKey(row.rcpt.Key), row.value)
+}
+
+// tally counts what is no event: a sealed recipient, and one whose notification failed.
+func (row rcptRow) tally(t *tx) error {
+	r := row.rcpt
+	switch {
+	case r.Action != store.ActionSeal:
+		return nil
+	case row.old == nil:
+		return t.tally(r.Key.Message.Time(), store.TallySealed)
+	case r.State == store.StateFailed && row.old.State != store.StateFailed:
+		return t.tally(r.Since, store.TallySealedFailed)
+	}
+	return nil
 }
 
 func stateCounter(s store.State) string { return "state/" + string(s) }

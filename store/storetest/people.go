@@ -239,9 +239,10 @@ func eventTally(b *bench) {
 		return tx.Messages().Create(m, []store.Recipient{sealed(m, 1, "bob@example.net", 100), sealed(m, 2, "carl@example.net", 100)})
 	})
 	b.change(store.RcptKey{Message: m.ID, N: 1}, func(r *store.Recipient) { r.State = store.StateOpened })
+	b.change(store.RcptKey{Message: m.ID, N: 2}, func(r *store.Recipient) { r.State, r.Since = store.StateFailed, hour.Add(80*time.Minute) })
 	next := hour.Add(time.Hour)
 	want := []store.Tally{{Hour: hour, What: store.EventOpened, N: 2}, {Hour: next, What: store.EventExpired, N: 1},
-		{Hour: next, What: store.EventOpened, N: 1}, {Hour: next, What: store.TallySealed, N: 2}}
+		{Hour: next, What: store.EventOpened, N: 1}, {Hour: next, What: store.TallySealed, N: 2}, {Hour: next, What: store.TallySealedFailed, N: 1}}
 	tally := func(from, to time.Time) []store.Tally {
 		return read(b, func(tx store.Tx) ([]store.Tally, error) { return tx.Audit().Tally(from, to) })
 	}

@@ -235,7 +235,6 @@ func (r Route) AllHosts() []string {
 }
 
 func (c *Config) checkPolicy(k *checker) {
-	k.oneOf("policy.senders", c.Policy.Senders, "everyone", "invited")
 	k.oneOf("policy.near_miss", c.Policy.NearMiss, "seal", "off")
 	if c.Policy.ThreadMemory < 0 {
 		k.add("policy.thread_memory", "must not be negative")

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"net/http"
 	"os"
@@ -126,8 +127,8 @@ func Dial(ctx context.Context, dataDir string) (*Client, error) {
 	}
 	conn, err := dial(ctx, "", "")
 	if err != nil {
-		if os.IsPermission(err) {
-			return nil, fmt.Errorf("the running server's socket may be used by its own user only: %w", err)
+		if errors.Is(err, fs.ErrPermission) {
+			return nil, fmt.Errorf("the running server's socket: %w", err)
 		}
 		return nil, ErrNoServer
 	}

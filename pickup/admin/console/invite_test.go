@@ -66,7 +66,7 @@ func TestB03InviteOneAndList(t *testing.T) {
 	if a := v.post("/invitations", "address", "lena@example.org", "class", "member"); a.to() != "/invitations?done=invited+again" {
 		t.Errorf("again: %d %q", a.status, a.to())
 	}
-	for form, says := range map[[2]string]string{{"lena", "member"}: "valid address", {"x@mail.example", "member"}: "no domain of the organisation", {"x@example.org", "king"}: "neither member nor guest"} {
+	for form, says := range map[[2]string]string{{"lena", "member"}: "is not an email address such as", {"x@mail.example", "member"}: "no domain of the organisation", {"x@example.org", "king"}: "neither member nor guest"} {
 		if a := v.post("/invitations", "address", form[0], "class", form[1]); a.status != http.StatusUnprocessableEntity || !a.says(says) || !a.says("Nobody was invited") {
 			t.Errorf("%q: %d %s", form, a.status, plain(a.body))
 		}
@@ -236,7 +236,7 @@ func TestConsoleExtendAndNotify(t *testing.T) {
 	if a := v.get(path + "/extend?item=" + two.String()); !a.says("Extend the message for r.adeyemi@riverside-day.example") {
 		t.Errorf("the form: %s", plain(a.body))
 	}
-	for until, says := range map[string]string{"": "Enter the day", "soon": "Enter the day", "2026-06-13": "not later", "2036-01-01": "more than a year"} {
+	for until, says := range map[string]string{"": "Enter the day", "soon": "Enter the day", "2026-06-13": "after 9 July 2026, 14:00 BST, when it ends now", "2036-01-01": "not after 13 June 2027"} {
 		if a := v.post(path+"/extend", "item", two.String(), "until", until); a.status != http.StatusUnprocessableEntity || !a.says(says) || !w.bed.Rcpt(two).Expires.Equal(m.Expires) {
 			t.Errorf("until %q: %d %s", until, a.status, plain(a.body))
 		}
