@@ -131,6 +131,7 @@ func TestB13AliasFormRefusesWhatCannotBeAnAlias(t *testing.T) {
 		}
 	}
 	lacks(t, "own address", v.post("/settings/address", "do", "add", "alias", "Joan.Hartley@MAIL.example"), 422, "This address is yours already")
+	lacks(t, "all empty", v.post("/settings/address", "do", "add", "alias", "", "old", ""), 422, `href="#alias"`, `href="#old"`, "Type your password")
 	lacks(t, "no choice", v.post("/settings/address", "alias", family.String()), 400)
 	lacks(t, "wrong password", v.post("/settings/address", "do", "add", "alias", family.String(), "old", "wrong"), 403, "This is not your password", `value="Joan@hartley-family.example"`)
 	if a := v.post("/settings/address", "do", "remove", "alias", family.String(), "old", password); a.to() != "/settings" {

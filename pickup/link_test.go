@@ -159,7 +159,7 @@ func TestRecalledMessageSaysWhoTookItBack(t *testing.T) {
 		return tx.Messages().Set(r)
 	})
 	a := w.visitor().get(linkOf(secret))
-	if a.status != http.StatusGone || !strings.Contains(a.body, "It has been taken back by its sender and can no longer be opened.") {
+	if a.status != http.StatusGone || !strings.Contains(a.body, "It has been taken back by <bdi>Example County Council</bdi> and can no longer be opened.") {
 		t.Errorf("recalled message: %d", a.status)
 	}
 }
@@ -189,6 +189,9 @@ func TestC12ServerRefusesWhatTheCriteriaRefuse(t *testing.T) {
 		a := v.post(linkOf(secret), "step", "register", "password", test.first, "password2", test.second, "reminder", test.reminder)
 		if a.status != http.StatusUnprocessableEntity || !strings.Contains(a.body, test.want) {
 			t.Errorf("%s: %d without %q", test.name, a.status, test.want)
+		}
+		if list := a.body[strings.Index(a.body, `id="criteria-title"`):]; strings.Contains(list, `<li class="met"`) || strings.Contains(list, `class="state">Met`) {
+			t.Errorf("%s: the boxes are empty again, and the list says that they meet a point", test.name)
 		}
 		if test.first != "" && strings.Contains(a.body, `type="password" value`) {
 			t.Errorf("%s: the page shows the password again", test.name)

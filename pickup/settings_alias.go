@@ -21,6 +21,7 @@ type addressPage struct {
 	Address string
 	Problem string // with the address: invalid, own, limit, often
 	Miss    bool   // the password is another
+	Blank   bool   // no password was typed
 	Max     int
 }
 
@@ -60,6 +61,7 @@ func (s *Site) addAddress(w http.ResponseWriter, r *http.Request, who account.Si
 	if err == nil && !typed {
 		return s.show(w, r, http.StatusOK, "settings-address", p)
 	}
+	p.Blank = typed && in.Password == ""
 	if err == nil {
 		err = s.Accounts.AddAlias(r.Context(), who, in)
 	}

@@ -12,6 +12,7 @@ import (
 type passwordPage struct {
 	page
 	Miss     bool // the password typed as the present one is another
+	Blank    bool // none was typed
 	Choice   choice
 	Reminder reminder
 	Has      bool // there is a reminder phrase
@@ -39,7 +40,7 @@ func (s *Site) changePassword(w http.ResponseWriter, r *http.Request, who accoun
 	p := s.passwordForm(r, who)
 	p.Choice, p.Reminder.Text = s.choice(about), web.OneLine(f["reminder"], account.MaxReminder)
 	if !s.judge(&p.Choice, f, about) {
-		p.Wrong = true
+		p.Wrong, p.Blank = true, f["old"] == ""
 		return s.show(w, r, http.StatusUnprocessableEntity, "settings-password", p)
 	}
 	var now account.Signed

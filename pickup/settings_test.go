@@ -56,7 +56,7 @@ func TestSettingsChangePassword(t *testing.T) {
 	before := w.fingerprint()
 	lacks(t, "weak and different", v.post("/settings/password", "old", password, "password", "short", "password2", "x"), 422,
 		"Your password has not been changed", `href="#pw"`, `href="#pw2"`, `class="unmet" data-rule="length"`)
-	lacks(t, "nothing", v.post("/settings/password"), 422, `href="#pw"`)
+	lacks(t, "nothing", v.post("/settings/password"), 422, `href="#pw"`, `href="#old"`, "Type your password")
 	lacks(t, "reminder", v.post("/settings/password", "old", password, "password", nextPassword, "password2", nextPassword, "reminder", "my "+nextPassword), 422,
 		`href="#reminder"`, `value="my `+nextPassword+`"`)
 	lacks(t, "the same", v.post("/settings/password", "old", password, "password", password, "password2", password, "reminder", "y"), 422, "Choose another password than the one you have")

@@ -94,13 +94,9 @@ func (s *Service) Setup(ctx context.Context, in SetupForm) (out Signed, err erro
 	if err := s.checkNew(in.Password, who.Address); err != nil {
 		return Signed{}, err
 	}
-	secret, err := s.Keys.OpenTOTP(who.ID, who.TOTP)
+	step, err := s.stepOf(who, in.Code)
 	if err != nil {
-		return Signed{}, fmt.Errorf("second factor of administrator %s: %w", who.ID, err)
-	}
-	step, ok := checkTOTP(secret, in.Code, s.now(), who.Step)
-	if !ok {
-		return Signed{}, ErrCode
+		return Signed{}, err
 	}
 	a := account.Attempt{Name: who.Address.String(), Known: true, Client: in.Client}
 	err = s.LogOns.Attempt(ctx, a, func(ctx context.Context) error {
@@ -116,6 +112,29 @@ func (s *Service) Setup(ctx context.Context, in SetupForm) (out Signed, err erro
 		return Signed{}, err
 	}
 	return out, nil
+}
+
+// CheckCode holds a code against the app of a set-up link, so that a form with another mistake can name this one, too. It
+// changes nothing and tells nothing new: the page of the link shows the key itself. Errors: those of Enrolment, ErrCode.
+func (s *Service) CheckCode(ctx context.Context, token, code string) error {
+	who, _, err := s.enrolling(ctx, token)
+	if err == nil {
+		_, err = s.stepOf(who, code)
+	}
+	return err
+}
+
+// stepOf is the time step of a code, or ErrCode.
+func (s *Service) stepOf(who store.Administrator, code string) (int64, error) {
+	secret, err := s.Keys.OpenTOTP(who.ID, who.TOTP)
+	if err != nil {
+		return 0, fmt.Errorf("second factor of administrator %s: %w", who.ID, err)
+	}
+	step, ok := checkTOTP(secret, code, s.now(), who.Step)
+	if !ok {
+		return 0, ErrCode
+	}
+	return step, nil
 }
 
 // checkNew holds a chosen password against the rules of the recipients' site.

@@ -27,8 +27,12 @@ type PasswordRules struct {
 	List           []PasswordRule
 }
 
-// PasswordRule is one line of the list; State is met, unmet, or empty where nothing was typed yet.
-type PasswordRule struct{ ID, State string }
+// PasswordRule is one line of the list. Unmet: what was typed last fails it, and so do the boxes, which come back empty.
+// None is ever said to be met here: that is for the script, which sees what stands in the boxes.
+type PasswordRule struct {
+	ID    string
+	Unmet bool
+}
 
 // guessBits is 10^10 guesses (KEYS K13) in bits, rounded up.
 const guessBits = 34
@@ -45,20 +49,17 @@ func NewChoice(rules PasswordRules, ids []string) Choice {
 	return Choice{Rules: rules}
 }
 
-// Mark sets the state of the criteria, and whether both fields held the same.
+// Mark marks the criteria that fail, and whether both fields held the same.
 func (c *Choice) Mark(met map[string]bool, equal bool) {
 	c.Differ = !equal
-	state := map[bool]string{true: "met", false: "unmet"}
 	for i, r := range c.Rules.List {
 		ok, known := met[r.ID]
 		if r.ID == same {
-			ok, known = equal, true
-		} else {
-			c.Weak = c.Weak || known && !ok
+			c.Rules.List[i].Unmet = !equal
+			continue
 		}
-		if known {
-			c.Rules.List[i].State = state[ok]
-		}
+		c.Rules.List[i].Unmet = known && !ok
+		c.Weak = c.Weak || known && !ok
 	}
 }
 

@@ -30,6 +30,9 @@ func TestConsoleSetUpAndSignIn(t *testing.T) {
 			t.Errorf("%s: %d", name, a.status)
 		}
 	}
+	if a := v.post(link, "password", "short", "password2", "x", "code", "000000"); !a.says("Type the six digits") || !a.says("Type the same password in both") || !a.says("meets every point") {
+		t.Errorf("three mistakes are not named at once: %s", plain(a.body))
+	}
 	if a := v.post(link, "password", password, "password2", password, "code", v.code()); a.status != http.StatusSeeOther || a.to() != "/?check=cookie" {
 		t.Fatalf("set-up answers %d to %q", a.status, a.to())
 	}

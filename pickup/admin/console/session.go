@@ -206,6 +206,12 @@ func (c *Console) setUp(w http.ResponseWriter, r *http.Request, who admin.Signed
 	}
 	if !c.judge(&p.Choice, f, p.About.Address) {
 		p.Wrong = true
+		switch err := c.Admin.CheckCode(r.Context(), r.PathValue("token"), f["code"]); {
+		case errors.Is(err, admin.ErrCode):
+			p.Code = true
+		case err != nil:
+			return c.badLink(w, r, who, err)
+		}
 		return c.show(w, r, http.StatusUnprocessableEntity, "set-up", p)
 	}
 	in, err := c.Admin.Setup(r.Context(), admin.SetupForm{Token: r.PathValue("token"), Password: f["password"], Code: f["code"], Client: c.client(r)})
