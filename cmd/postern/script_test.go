@@ -5,10 +5,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/spf13/cobra"
 )
 
 // TestCommandLine runs the scripts of testdata/script: the command line as an administrator types it, without a server.
@@ -43,4 +46,27 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	if got := exitCode(err); got != want {
 		ts.Fatalf("exit code %d, want %d", got, want)
 	}
+}
+
+// TestEveryCommandIsInTheDocumentation: an administrator finds each command in docs/operations.md as it is typed.
+func TestEveryCommandIsInTheDocumentation(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../../docs/operations.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var walk func(*cobra.Command)
+	walk = func(cmd *cobra.Command) {
+		for _, sub := range cmd.Commands() {
+			walk(sub)
+		}
+		of := strings.Fields(cmd.CommandPath())
+		if cmd.Hidden || cmd.HasSubCommands() || slices.Contains([]string{"help", "completion", "version", "demo", "serve"}, of[min(1, len(of)-1)]) {
+			return
+		}
+		if !strings.Contains(string(text), "`"+cmd.CommandPath()) {
+			t.Errorf("%s is not shown", cmd.CommandPath())
+		}
+	}
+	walk(rootCommand(console{}))
 }
