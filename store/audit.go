@@ -68,6 +68,7 @@ const (
 	EventAdminFail    What = "admin.sign-in-failed"
 	EventAdminOut     What = "admin.signed-out"
 	EventAdminPass    What = "admin.password-changed"
+	EventAdminEnded   What = "admin.session-ended" // sessions of his own, from another one
 	EventSetting      What = "setting.changed"
 	EventConfigStart  What = "server.started"
 )

@@ -6,13 +6,15 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"postern/store"
 	"postern/store/seal"
 )
 
-// AdminRow is one administrator. Rows are never deleted, because the audit log names them.
+// AdminRow is one administrator. Rows are never deleted, because the audit log names them. Password and second factor are
+// chosen together: without SetUp there are neither.
 type AdminRow struct {
 	ID       string    `json:"id"`
 	Address  string    `json:"address"`
@@ -44,13 +46,29 @@ func (s *Service) AdminList(ctx context.Context, a Actor, c store.Cursor) (page 
 		page = AdminPage{}
 		all, next, err := tx.Administrators().List(c, pageSize)
 		for _, x := range all {
-			page.Rows = append(page.Rows, AdminRow{ID: x.ID.String(), Address: x.Address.String(), Role: x.Role, Status: string(x.Status),
-				Created: x.Created, SetUp: x.SetUp, SignedIn: x.LastSignIn})
+			page.Rows = append(page.Rows, adminRow(x))
 		}
 		page.Next = next
 		return err
 	})
 	return page, err
+}
+
+func adminRow(x store.Administrator) AdminRow {
+	return AdminRow{ID: x.ID.String(), Address: x.Address.String(), Role: x.Role, Status: string(x.Status),
+		Created: x.Created, SetUp: x.SetUp, SignedIn: x.LastSignIn}
+}
+
+// AdminShow tells of one administrator, by the address or the id.
+func (s *Service) AdminShow(ctx context.Context, a Actor, who string) (AdminRow, error) {
+	if err := a.allow("AdminShow"); err != nil {
+		return AdminRow{}, err
+	}
+	x, err := s.administrator(ctx, who)
+	if err != nil {
+		return AdminRow{}, err
+	}
+	return adminRow(x), nil
 }
 
 // AdminCreate makes an administrator who sets himself up by the link, within a day. Later, AdminReset makes a new link.
@@ -113,22 +131,23 @@ func putSetup(tx store.Tx, tok store.Token, e store.Event) error {
 	return tx.Audit().Add(e)
 }
 
-// AdminReset ends an administrator's sessions, password and second factor, and makes a new set-up link.
-func (s *Service) AdminReset(ctx context.Context, a Actor, address string) (SetupLink, error) {
+// AdminReset ends an administrator's sessions, password and second factor, and makes a new set-up link. Nobody resets
+// himself: a session left open would be enough to take the access over.
+func (s *Service) AdminReset(ctx context.Context, a Actor, who string) (SetupLink, error) {
 	if err := a.allow("AdminReset"); err != nil {
 		return SetupLink{}, err
 	}
-	who, err := s.administrator(ctx, address)
+	admin, err := s.notSelf(ctx, a, who)
 	if err := errors.Join(err, s.hasConsole()); err != nil {
 		return SetupLink{}, err
 	}
-	if who.Status == store.StatusDisabled {
-		return SetupLink{}, inputf("%s is disabled; enable it first", who.Address)
+	if admin.Status == store.StatusDisabled {
+		return SetupLink{}, inputf("%s is disabled; enable it first", admin.Address)
 	}
-	link, tok := s.newSetup(who.ID)
-	e := s.adminEvent(a, store.EventAdminReset, who.ID)
-	totp := s.Keys.SealTOTP(who.ID, newTOTP())
-	return link, s.changeAdmin(ctx, who.ID, func(tx store.Tx, x *store.Administrator) error {
+	link, tok := s.newSetup(admin.ID)
+	e := s.adminEvent(a, store.EventAdminReset, admin.ID)
+	totp := s.Keys.SealTOTP(admin.ID, newTOTP())
+	return link, s.changeAdmin(ctx, admin.ID, func(tx store.Tx, x *store.Administrator) error {
 		x.Status, x.Key, x.TOTP, x.Step, x.SetUp = store.StatusInvited, store.KeyVersion{}, totp, 0, time.Time{}
 		if err := tx.Sessions().DeleteAll(x.ID, store.SessionID{}); err != nil {
 			return err
@@ -138,11 +157,11 @@ func (s *Service) AdminReset(ctx context.Context, a Actor, address string) (Setu
 }
 
 // AdminSwitch disables or enables an administrator. Sessions end at once. Nobody disables himself.
-func (s *Service) AdminSwitch(ctx context.Context, a Actor, address string, to store.Status) error {
+func (s *Service) AdminSwitch(ctx context.Context, a Actor, admin string, to store.Status) error {
 	if err := a.allow("AdminSwitch"); err != nil {
 		return err
 	}
-	who, err := s.notSelf(ctx, a, address)
+	who, err := s.notSelf(ctx, a, admin)
 	if err != nil {
 		return err
 	}
@@ -172,14 +191,14 @@ func (s *Service) AdminSwitch(ctx context.Context, a Actor, address string, to s
 }
 
 // AdminRole gives an administrator another role; his sessions end, so that it holds from the next click on.
-func (s *Service) AdminRole(ctx context.Context, a Actor, address string, role Role) error {
+func (s *Service) AdminRole(ctx context.Context, a Actor, admin string, role Role) error {
 	if err := a.allow("AdminRole"); err != nil {
 		return err
 	}
 	if err := checkRole(role); err != nil {
 		return err
 	}
-	who, err := s.notSelf(ctx, a, address)
+	who, err := s.notSelf(ctx, a, admin)
 	if err != nil {
 		return err
 	}
@@ -215,20 +234,29 @@ func (s *Service) changeAdmin(ctx context.Context, id store.AccountID, change fu
 	return nil
 }
 
-// notSelf finds the administrator of an address, who must not be the actor: whoever locked himself out could not undo
-// it.
-func (s *Service) notSelf(ctx context.Context, a Actor, address string) (store.Administrator, error) {
-	who, err := s.administrator(ctx, address)
-	if err == nil && who.ID == a.Account {
-		return who, inputf("nobody changes his own role or status: ask another administrator, or use the command line")
+// notSelf finds an administrator by the address or the id, who must not be the actor: whoever locked himself out could not
+// undo it.
+func (s *Service) notSelf(ctx context.Context, a Actor, who string) (store.Administrator, error) {
+	x, err := s.administrator(ctx, who)
+	if err == nil && x.ID == a.Account {
+		return x, inputf("nobody changes or resets his own access: ask another administrator, or use the command line")
 	}
-	return who, err
+	return x, err
 }
 
-func (s *Service) administrator(ctx context.Context, address string) (store.Administrator, error) {
-	who, err := s.lookUp(ctx, address)
-	if err == nil && who.ID.IsZero() {
-		return who, sayf(store.ErrNotFound, "%q is no administrator", address)
+// administrator finds an administrator by the address or the id.
+func (s *Service) administrator(ctx context.Context, who string) (x store.Administrator, err error) {
+	var id store.AccountID
+	if strings.Contains(who, "@") || id.UnmarshalText([]byte(strings.ToLower(strings.TrimSpace(who)))) != nil {
+		x, err = s.lookUp(ctx, who)
+	} else {
+		err = s.Store.View(ctx, func(tx store.Tx) error {
+			x, err = tx.Administrators().Get(id)
+			return err
+		})
 	}
-	return who, err
+	if errors.Is(err, store.ErrNotFound) || err == nil && x.ID.IsZero() {
+		return x, sayf(store.ErrNotFound, "%q is no administrator", who)
+	}
+	return x, err
 }

@@ -84,6 +84,7 @@ var rights = map[Method][]Role{
 	"SettingsShow":  {RoleAdmin, RoleAuditor},
 
 	"AdminList":   {RoleAdmin, RoleAuditor},
+	"AdminShow":   {RoleAdmin, RoleAuditor},
 	"AdminCreate": {RoleAdmin},
 	"AdminSwitch": {RoleAdmin},
 	"AdminRole":   {RoleAdmin},

@@ -55,8 +55,15 @@ func (w *world) filled() []shown {
 	must(w.t, err)
 	w.alarms = []admin.Alert{{Kind: admin.AlertCertificate, Subject: "gateway.example.org", At: w.Now().Add(12 * 24 * time.Hour)},
 		{Kind: admin.AlertDisk, N: 600 << 20}}
+	long := store.Address{Local: strings.Repeat("endless", 8), Domain: "regional-health-board-of-the-north.example"}
+	w.setUpLink(long, admin.RoleAuditor)
+	off := store.Address{Local: "no.longer", Domain: "example.org"}
+	w.setUpLink(off, admin.RoleHelpDesk)
+	must(w.t, w.admin.AdminSwitch(w.t.Context(), admin.Socket, off.String(), store.StatusDisabled))
 	id := m.ID.String()
-	return []shown{{"dashboard", "/"}, {"dashboard.done", "/?done=password"}, {"queue", "/queue"}, {"queue.none", "/queue?domain=none.example"},
+	return []shown{{"administrators", "/administrators"}, {"administrator", w.administrator(long)}, {"administrator.disabled", w.administrator(off)},
+		{"reset", w.administrator(long) + "/reset"}, {"reset.disabled", w.administrator(off) + "/reset"}, {"sessions", "/sessions"},
+		{"dashboard", "/"}, {"dashboard.done", "/?done=password"}, {"queue", "/queue"}, {"queue.none", "/queue?domain=none.example"},
 		{"queue-item", "/queue/" + held.String()}, {"drop", "/queue/" + held.String() + "/drop"}, {"messages", "/messages"},
 		{"messages.none", "/messages?q=x"}, {"messages.wrong", "/messages?from=x&to=y&after-day=z&before-day=z"}, {"messages.filter", "/messages?to=joan.hartley%40mail.example&state=opened"},
 		{"users", "/users"}, {"users.search", "/users?q=tom&status=disabled&class=guest"}, {"users.none", "/users?q=zz"}, {"users.seen", "/users?sort=seen"},
@@ -123,6 +130,14 @@ func TestEveryConsolePageLooksRightAndAxeFindsNothing(t *testing.T) {
 	tab.Go(w.server.URL + "/invitations")
 	tab.Press("section:last-of-type .btn")
 	look("invitations.wrong")
+	tab.Go(w.server.URL + "/administrators")
+	tab.Press("section .btn")
+	look("administrators.wrong")
+	tab.Fill("#address", audrey.String())
+	tab.Press("section .btn")
+	look("setup-link")
+	tab.Go(w.server.URL + w.administrator(dana))
+	look("administrator.self")
 	tab.Go(w.server.URL + "/groups")
 	tab.Press("section .btn")
 	look("groups.wrong")
@@ -204,6 +219,15 @@ func everyPage(t *testing.T) map[string]string {
 	group := strings.TrimPrefix(path["group"], "/groups/")
 	add("notifications.wrong", v.post("/notifications", "from", "facilities@example.org"))
 	add("notifications.auditor", w.signedIn(store.Address{Local: "a2", Domain: "example.org"}, admin.RoleAuditor).get("/notifications"))
+	self := w.administrator(dana)
+	v2 := w.visitor()
+	w.advance(time.Minute)
+	v2.post("/sign-in", "email", dana.String(), "password", password, "code", totp(t, v.key, w.Now()))
+	add("sessions.two", v2.get("/sessions"))
+	add("administrator.self", v.get(self))
+	add("reset.self", v.get(self+"/reset"))
+	add("administrators.wrong", v.post("/administrators", "address", "x", "role", "admin"))
+	add("setup-link", v.post("/administrators", "address", "new@example.org", "role", "admin"))
 	add("groups.wrong", v.post("/groups", "name", "Adult Social Care"))
 	add("invitations.wrong", v.post("/invitations", "address", "x"))
 	add("invitations.list", v.list([][2]string{{"group", group}, {"class", "guest"}}, "", ""))

@@ -31,6 +31,8 @@ func (c *Console) routes() []route {
 
 		{pattern: "GET /password", do: c.passwordPage},
 		{pattern: "POST /password", do: c.changePassword},
+		{pattern: "GET /sessions", do: c.sessions},
+		{pattern: "POST /sessions", do: c.endSessions},
 
 		{pattern: "GET /{$}", needs: "OverviewShow", do: c.dashboard},
 		{pattern: "GET /users", needs: "UserList", do: c.users},
@@ -58,6 +60,13 @@ func (c *Console) routes() []route {
 		{pattern: "POST /messages/{id}/notify", needs: "MessageRenotify", do: c.renotify},
 		{pattern: "GET /notifications", needs: "InviterShow", do: c.notifications},
 		{pattern: "POST /notifications", needs: "InviterSet", do: c.saveNotifications},
+		{pattern: "GET /administrators", needs: "AdminList", do: c.administrators},
+		{pattern: "POST /administrators", needs: "AdminCreate", do: c.createAdministrator},
+		{pattern: "GET /administrators/{id}", needs: "AdminShow", do: c.administratorAs("administrator")},
+		{pattern: "POST /administrators/{id}/role", needs: "AdminRole", do: c.changeRole},
+		{pattern: "POST /administrators/{id}/status", needs: "AdminSwitch", do: c.switchAdministrator},
+		{pattern: "GET /administrators/{id}/reset", needs: "AdminReset", do: c.administratorAs("reset")},
+		{pattern: "POST /administrators/{id}/reset", needs: "AdminReset", do: c.resetAdministrator},
 		{pattern: "GET /settings", needs: "SettingsShow", do: c.settings},
 		{pattern: "GET /settings/keys", needs: "KeyList", do: c.keys},
 

@@ -58,7 +58,7 @@ func localTarget(to string) string {
 		return ""
 	}
 	clean := path.Clean(u.Path)
-	for _, root := range []string{"/users", "/groups", "/messages", "/queue", "/policy", "/audit", "/settings", "/notifications", "/invitations", "/password"} {
+	for _, root := range []string{"/users", "/groups", "/messages", "/queue", "/policy", "/audit", "/settings", "/notifications", "/invitations", "/administrators", "/password", "/sessions"} {
 		if clean == root || strings.HasPrefix(clean, root+"/") {
 			return (&url.URL{Path: clean}).EscapedPath()
 		}

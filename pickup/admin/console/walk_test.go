@@ -27,6 +27,15 @@ func (w *world) thing(path string) string {
 		w.aliases(id, store.Address{Local: fmt.Sprint("alias", w.n), Domain: "mail.example"})
 		return id
 	}
+	if strings.HasPrefix(path, "/administrators") {
+		w.n++
+		address := fmt.Sprintf("admin%d@example.org", w.n)
+		_, err := w.admin.AdminCreate(w.t.Context(), admin.Socket, address, admin.RoleAuditor)
+		must(w.t, err)
+		a, err := w.admin.AdminShow(w.t.Context(), admin.Socket, address)
+		must(w.t, err)
+		return a.ID
+	}
 	if strings.HasPrefix(path, "/groups") {
 		w.n++
 		g, err := w.admin.GroupCreate(w.t.Context(), admin.Socket, fmt.Sprintf("Group %d", w.n))
@@ -57,7 +66,11 @@ func (w *world) fingerprint() (all []string) {
 		for _, a := range accounts {
 			all = append(all, a.ID.String()+string(a.Status)+a.Name+string(a.Class()))
 		}
-		for _, err := range []error{err, err2, err3, err4} {
+		people, _, err5 := tx.Administrators().List("", 1000)
+		for _, a := range people {
+			all = append(all, a.ID.String()+string(a.Status)+string(a.Role)+a.SetUp.String())
+		}
+		for _, err := range []error{err, err2, err3, err4, err5} {
 			if err != nil {
 				return err
 			}

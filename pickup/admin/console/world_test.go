@@ -225,7 +225,13 @@ func (w *world) setUpLink(address store.Address, role admin.Role) string {
 // signedIn is a browser of a new administrator who has just set the access up.
 func (w *world) signedIn(address store.Address, role admin.Role) *visitor {
 	w.t.Helper()
-	v, link := w.visitor(), w.setUpLink(address, role)
+	return w.enrolled(w.setUpLink(address, role))
+}
+
+// enrolled is a browser of an administrator who has followed a set-up link.
+func (w *world) enrolled(link string) *visitor {
+	w.t.Helper()
+	v := w.visitor()
 	v.key = keyOn(v.get(link))
 	if a := v.post(link, "password", password, "password2", password, "code", v.code()); a.status != http.StatusSeeOther {
 		w.t.Fatalf("set-up answered %d: %s", a.status, plain(a.body))
