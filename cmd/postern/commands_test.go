@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/emersion/go-smtp"
 )
@@ -118,6 +119,14 @@ func TestMessageCommands(t *testing.T) {
 		wantParts(t, tr.must("message", "show", id), "Message     "+id, "History")
 		tr.refused(exitFailure, []string{"message", "trace", "nobody@ext.example"}, "nothing is known of", "a Message-ID, an address")
 		tr.refused(exitFailure, []string{"message", "trace", "06h00000000000000000000000"}, "nothing is known of")
+
+		later := time.Now().AddDate(0, 6, 0).Format(time.DateOnly)
+		wantParts(t, tr.must("message", "extend", items["bob@ext.example"], "--until", later), "is open until "+later, "for 1 recipient(s)")
+		wantParts(t, tr.must("message", "extend", "<plans@example.org>", "--until", later), "for 1 recipient(s)")
+		wantParts(t, tr.must("message", "extend", id, "--until", time.Now().AddDate(0, 7, 0).Format(time.DateOnly)), "for 2 recipient(s)")
+		tr.refused(exitFailure, []string{"message", "extend", id, "--until", later}, "not later than the one it has")
+		tr.refused(exitFailure, []string{"message", "extend", "<hello@example.org>", "--until", later}, "no share left", "not sealed")
+		tr.refused(exitSetup, []string{"message", "extend", id, "--until", "soon"}, "is no day")
 
 		tr.refused(exitSetup, []string{"message", "recall", id}, "cannot be undone", "--yes")
 		tr.refused(exitFailure, []string{"message", "recall", "bob@ext.example", "--yes"}, "is an address")

@@ -85,7 +85,7 @@ func rootCommand(c console) *cobra.Command {
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(
 		serveCommand(c), demoCommand(c), configCommand(c), policyCommand(c), queueCommand(c), messageCommand(c),
-		userCommand(c), groupCommand(c), adminCommand(c), auditCommand(c), keyCommand(c), versionCommand(),
+		userCommand(c), groupCommand(c), adminCommand(c), auditCommand(c), alertsCommand(c), keyCommand(c), versionCommand(),
 	)
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usage(cmd, err) })
 	strict(root)

@@ -116,6 +116,9 @@ func methods(s *admin.Service) control.Methods {
 		"audit.list": control.Handle(func(ctx context.Context, r auditListRequest) (admin.AuditPage, error) {
 			return s.AuditList(ctx, admin.Socket, r.Query, r.Cursor)
 		}),
+		"alert.list": control.Handle(func(ctx context.Context, _ struct{}) ([]admin.Alert, error) {
+			return s.AlertList(ctx, admin.Socket)
+		}),
 		"overview": control.Handle(func(ctx context.Context, r overviewRequest) (admin.Overview, error) {
 			return s.OverviewShow(ctx, admin.Socket, r.Days)
 		}),
