@@ -33,8 +33,8 @@ func TestFailureOfEveryError(t *testing.T) {
 		{message.ErrDamaged, 500, "fault"}, {store.ErrCorrupt, 500, "fault"}, {errors.New("anything"), 500, "fault"},
 	} {
 		for _, err := range []error{test.err, fmt.Errorf("wrapped: %w", test.err)} {
-			if got := failureOf(err); got.status != test.status || got.kind != test.kind {
-				t.Errorf("%v is %d %s, want %d %s", err, got.status, got.kind, test.status, test.kind)
+			if got := failureOf(err); got.Status != test.status || got.Kind != test.kind {
+				t.Errorf("%v is %d %s, want %d %s", err, got.Status, got.Kind, test.status, test.kind)
 			}
 		}
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"strconv"
 	"strings"
 	"time"
 
@@ -120,37 +119,30 @@ var (
 	errRefused = errors.New("not for this account")
 )
 
-// failure is how an error appears to the visitor.
-type failure struct {
-	status int
-	kind   string // which of the texts of error.html
-	wait   time.Duration
-}
-
 // failureOf is the one mapping from errors to answers. What is not known is 500: the cause goes to the log only.
-func failureOf(err error) failure {
+func failureOf(err error) web.Failure {
 	busy, large, reply := new(account.BusyError), new(http.MaxBytesError), new(store.ReplyError)
 	switch {
 	case errors.As(err, &busy):
-		return failure{http.StatusServiceUnavailable, "busy", max(busy.RetryAfter, time.Second)}
+		return web.Failure{Status: http.StatusServiceUnavailable, Kind: "busy", Wait: max(busy.RetryAfter, time.Second)}
 	case errors.As(err, &large):
-		return failure{http.StatusRequestEntityTooLarge, "large", 0}
+		return web.Failure{Status: http.StatusRequestEntityTooLarge, Kind: "large"}
 	case errors.Is(err, errMissing):
-		return failure{http.StatusNotFound, "missing", 0}
+		return web.Failure{Status: http.StatusNotFound, Kind: "missing"}
 	case errors.Is(err, errInvalid):
-		return failure{http.StatusBadRequest, "invalid", 0}
+		return web.Failure{Status: http.StatusBadRequest, Kind: "invalid"}
 	case errors.Is(err, errConsole):
-		return failure{http.StatusForbidden, "console", 0}
+		return web.Failure{Status: http.StatusForbidden, Kind: "console"}
 	case errors.Is(err, errRefused):
-		return failure{http.StatusForbidden, "forbidden", 0}
+		return web.Failure{Status: http.StatusForbidden, Kind: "forbidden"}
 	case errors.Is(err, store.ErrFull):
-		return failure{http.StatusServiceUnavailable, "full", time.Minute}
+		return web.Failure{Status: http.StatusServiceUnavailable, Kind: "full", Wait: time.Minute}
 	case errors.Is(err, store.ErrUncertain), errors.Is(err, store.ErrConflict), errors.Is(err, store.ErrClosed),
 		errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled),
 		errors.As(err, &reply) && reply.Temporary():
-		return failure{http.StatusServiceUnavailable, "later", time.Minute}
+		return web.Failure{Status: http.StatusServiceUnavailable, Kind: "later", Wait: time.Minute}
 	}
-	return failure{http.StatusInternalServerError, "fault", 0}
+	return web.Failure{Status: http.StatusInternalServerError, Kind: "fault"}
 }
 
 // errorPage is error.html: a failure that no other page explains.
@@ -168,7 +160,7 @@ func (s *Site) failWith(w http.ResponseWriter, r *http.Request, err error) {
 		}
 	}
 	f := failureOf(err)
-	if f.status >= http.StatusInternalServerError && !errors.Is(err, context.Canceled) {
+	if f.Status >= http.StatusInternalServerError && !errors.Is(err, context.Canceled) {
 		s.Log.ErrorContext(r.Context(), "request failed", "event", "http", "ref", web.Reference(r.Context()), "error", err)
 	}
 	if begun := new(cutOff); errors.As(err, begun) {
@@ -177,33 +169,19 @@ func (s *Site) failWith(w http.ResponseWriter, r *http.Request, err error) {
 	s.showFailure(w, r, f)
 }
 
-// crowdedWait is what a visitor is told to wait who came when too many connections were open.
-const crowdedWait = 10 * time.Second
-
 // fail is the error page of a status, for the middleware and for paths without a route.
 func (s *Site) fail(w http.ResponseWriter, r *http.Request, status int) {
 	kinds := map[int]string{http.StatusForbidden: "forbidden", http.StatusNotFound: "missing", http.StatusMethodNotAllowed: "method",
 		http.StatusRequestEntityTooLarge: "large", http.StatusBadRequest: "invalid", http.StatusServiceUnavailable: "crowded"}
-	f := failure{status: status, kind: kinds[status]}
-	switch f.kind {
-	case "":
-		f.kind = "fault"
-	case "crowded":
-		f.wait = crowdedWait
-	}
-	s.showFailure(w, r, f)
+	s.showFailure(w, r, web.FailureOf(status, kinds))
 }
 
 // showFailure writes an error page, or when even that fails a line of text.
-func (s *Site) showFailure(w http.ResponseWriter, r *http.Request, f failure) {
-	wait := int((f.wait + time.Second - 1) / time.Second)
-	if wait > 0 {
-		w.Header().Set("Retry-After", strconv.Itoa(wait))
-	}
-	data := errorPage{page: s.page(r, account.Signed{}), Kind: f.kind, Wait: wait, Facts: s.facts(r, "")}
+func (s *Site) showFailure(w http.ResponseWriter, r *http.Request, f web.Failure) {
+	data := errorPage{page: s.page(r, account.Signed{}), Kind: f.Kind, Wait: f.Announce(w), Facts: s.facts(r, "")}
 	data.Path = "" // a POST's address does not answer the GET of a change of language
-	if err := s.show(w, r, f.status, "error", data); err != nil {
+	if err := s.show(w, r, f.Status, "error", data); err != nil {
 		s.Log.ErrorContext(r.Context(), "error page failed", "event", "http", "ref", web.Reference(r.Context()), "error", err)
-		http.Error(w, http.StatusText(f.status), f.status)
+		http.Error(w, http.StatusText(f.Status), f.Status)
 	}
 }

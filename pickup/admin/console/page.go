@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"html/template"
 	"net/http"
-	"strconv"
 	"strings"
 	"time"
 
@@ -106,44 +105,37 @@ var (
 	errMessage = errors.New("a message's address was asked for")
 )
 
-// failure is how an error appears to the visitor.
-type failure struct {
-	status int
-	kind   string // which of the texts of error.html
-	wait   time.Duration
-}
-
 // failureOf is the one mapping from errors to answers. What is not known is 500: the cause goes to the log only.
-func failureOf(err error) failure {
+func failureOf(err error) web.Failure {
 	busy, large := new(admin.BusyError), new(http.MaxBytesError)
 	switch {
 	case errors.As(err, &busy):
-		return failure{http.StatusServiceUnavailable, "busy", max(busy.RetryAfter, time.Second)}
+		return web.Failure{Status: http.StatusServiceUnavailable, Kind: "busy", Wait: max(busy.RetryAfter, time.Second)}
 	case errors.As(err, &large):
-		return failure{http.StatusRequestEntityTooLarge, "large", 0}
+		return web.Failure{Status: http.StatusRequestEntityTooLarge, Kind: "large"}
 	case errors.Is(err, errMissing), errors.Is(err, store.ErrNotFound):
-		return failure{http.StatusNotFound, "missing", 0}
+		return web.Failure{Status: http.StatusNotFound, Kind: "missing"}
 	case errors.Is(err, errInvalid), errors.Is(err, web.ErrForm):
-		return failure{http.StatusBadRequest, "invalid", 0}
+		return web.Failure{Status: http.StatusBadRequest, Kind: "invalid"}
 	case errors.Is(err, errMessage):
-		return failure{http.StatusForbidden, "message", 0}
+		return web.Failure{Status: http.StatusForbidden, Kind: "message"}
 	case sentence(err) != "": // typed, on a page that has no better place to say it
-		return failure{http.StatusUnprocessableEntity, "input", 0}
+		return web.Failure{Status: http.StatusUnprocessableEntity, Kind: "input"}
 	case errors.Is(err, admin.ErrForbidden):
-		return failure{http.StatusForbidden, "role", 0}
+		return web.Failure{Status: http.StatusForbidden, Kind: "role"}
 	case errors.Is(err, store.ErrFull):
-		return failure{http.StatusServiceUnavailable, "full", time.Minute}
+		return web.Failure{Status: http.StatusServiceUnavailable, Kind: "full", Wait: time.Minute}
 	case errors.Is(err, admin.ErrMailWaits):
-		return failure{http.StatusConflict, "waits", 0}
+		return web.Failure{Status: http.StatusConflict, Kind: "waits"}
 	case errors.Is(err, admin.ErrNoAuthor):
-		return failure{http.StatusConflict, "author", 0}
+		return web.Failure{Status: http.StatusConflict, Kind: "author"}
 	case errors.Is(err, store.ErrConflict):
-		return failure{http.StatusConflict, "conflict", 0}
+		return web.Failure{Status: http.StatusConflict, Kind: "conflict"}
 	case errors.Is(err, store.ErrUncertain), errors.Is(err, store.ErrClosed),
 		errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
-		return failure{http.StatusServiceUnavailable, "later", time.Minute}
+		return web.Failure{Status: http.StatusServiceUnavailable, Kind: "later", Wait: time.Minute}
 	}
-	return failure{http.StatusInternalServerError, "fault", 0}
+	return web.Failure{Status: http.StatusInternalServerError, Kind: "fault"}
 }
 
 // errorPage is error.html: a failure that no other page explains.
@@ -157,42 +149,28 @@ type errorPage struct {
 
 func (c *Console) failWith(w http.ResponseWriter, r *http.Request, err error) {
 	f := failureOf(err)
-	if f.status >= http.StatusInternalServerError && !errors.Is(err, context.Canceled) {
+	if f.Status >= http.StatusInternalServerError && !errors.Is(err, context.Canceled) {
 		c.Log.ErrorContext(r.Context(), "request failed", "event", "http", "listener", "console", "ref", web.Reference(r.Context()), "error", err)
 	}
 	c.showFailure(w, r, f, sentence(err))
 }
-
-// crowdedWait is what somebody is told to wait who came when too many connections were open.
-const crowdedWait = 10 * time.Second
 
 // fail is the error page of a status, for the middleware and for paths without a route.
 func (c *Console) fail(w http.ResponseWriter, r *http.Request, status int) {
 	kinds := map[int]string{http.StatusForbidden: "cross", http.StatusNotFound: "missing", http.StatusMethodNotAllowed: "method",
 		http.StatusRequestEntityTooLarge: "large", http.StatusMisdirectedRequest: "host",
 		http.StatusServiceUnavailable: "crowded"}
-	f := failure{status: status, kind: kinds[status]}
-	switch f.kind {
-	case "":
-		f.kind = "fault"
-	case "crowded":
-		f.wait = crowdedWait
-	}
-	c.showFailure(w, r, f, "")
+	c.showFailure(w, r, web.FailureOf(status, kinds), "")
 }
 
 func (c *Console) notFound(w http.ResponseWriter, r *http.Request) { c.fail(w, r, http.StatusNotFound) }
 
 // showFailure writes an error page, or when even that fails a line of text.
-func (c *Console) showFailure(w http.ResponseWriter, r *http.Request, f failure, said string) {
-	wait := int((f.wait + time.Second - 1) / time.Second)
-	if wait > 0 {
-		w.Header().Set("Retry-After", strconv.Itoa(wait))
-	}
-	data := errorPage{page: c.page(r, whoOf(r), ""), Kind: f.kind, Wait: wait, Said: said, Facts: c.facts(r, "")}
-	if err := c.show(w, r, f.status, "error", data); err != nil {
+func (c *Console) showFailure(w http.ResponseWriter, r *http.Request, f web.Failure, said string) {
+	data := errorPage{page: c.page(r, whoOf(r), ""), Kind: f.Kind, Wait: f.Announce(w), Said: said, Facts: c.facts(r, "")}
+	if err := c.show(w, r, f.Status, "error", data); err != nil {
 		c.Log.ErrorContext(r.Context(), "error page failed", "event", "http", "listener", "console", "ref", web.Reference(r.Context()), "error", err)
-		http.Error(w, http.StatusText(f.status), f.status)
+		http.Error(w, http.StatusText(f.Status), f.Status)
 	}
 }
 
