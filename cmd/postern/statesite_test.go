@@ -48,7 +48,8 @@ func TestStateDeclined(t *testing.T) {
 	tr.wantTrace(t, "<wrong.1@example.org>", "declined")
 }
 
-// TestStateReplyRefused: when the mail server refuses a reply, whoever wrote it gets a mail and sees it under Sent.
+// TestStateReplyRefused: when the mail server refuses a reply, whoever wrote it gets a mail and sees it under Sent. Who
+// wrote without an account, on a visit by a mailed code (P11), has no such place, and is told what to do instead.
 func TestStateReplyRefused(t *testing.T) {
 	t.Parallel()
 	tr := newTrial(t, "")
@@ -75,4 +76,41 @@ func TestStateReplyRefused(t *testing.T) {
 	}
 	bob.get("/sent").want(t, "Plans", "Not delivered")
 	bob.get(sent.url).want(t, "It was not delivered to everybody", "The owl agrees.")
+
+	if err := tr.stop(); err != nil {
+		t.Fatal(err)
+	}
+	tr.byCode()
+	tr.start()
+	tr.answerOnAVisit(behind)
+	word = behind.await(t, "carol@ext.example", "X-Postern-Origin: v1 ", "not delivered")
+	text := strings.Join(strings.Fields(word.captured().View().Text), " ")
+	for _, want := range []string{"alice@example.org", "Please reach the person in another way, or follow the link in the mail about the message again", "a message to carol@ext.example was answered"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("the mail to a visitor lacks %q:\n%s", want, text)
+		}
+	}
+	for _, never := range []string{"Plans", "The heron agrees", "sent messages", "sign in", "/p/"} {
+		if strings.Contains(text, never) || strings.Contains(string(word.raw), never) {
+			t.Errorf("the mail to a visitor holds %q:\n%s", never, word.raw)
+		}
+	}
+}
+
+// answerOnAVisit reads a message to carol by a mailed code and answers it.
+func (tr *trial) answerOnAVisit(behind *mailServer) {
+	t := tr.t.(*testing.T)
+	t.Helper()
+	const carols = "carol@ext.example"
+	tr.send(t, "alice@example.org", []string{carols}, letter("[secure] Plans", "<reply.2@example.org>"))
+	carol := tr.person().from("192.0.2.7")
+	link := tr.link(behind.await(t, carols, notification).captured())
+	carol.wantStatus(http.StatusOK, carol.post(link, "step", "send"))
+	code := codeLine.FindStringSubmatch(behind.await(t, carols, "X-Postern-Origin: v1 code").captured().View().Text)
+	if code == nil {
+		t.Fatal("the mail holds no code")
+	}
+	page := carol.wantStatus(http.StatusOK, carol.post(link, "step", "code", "code", code[1])).want(t, "Plans")
+	path, _, _ := strings.Cut(page.url, "?")
+	carol.wantStatus(http.StatusOK, carol.postFiles(path+"/reply", [][2]string{{"text", "The heron agrees."}})).want(t, "Your reply has been sent")
 }
