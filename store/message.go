@@ -201,6 +201,7 @@ type Recipient struct {
 	Address  Address   `json:"addr"`
 	Account  AccountID `json:"acct,omitzero"` // whose inbox it is in; zero: nobody's yet
 	Sender   Address   `json:"sender,omitzero"`
+	Return   Address   `json:"return,omitzero"` // envelope sender, where it is another address than Sender
 	Action   Action    `json:"action"`
 	Rule     string    `json:"rule"`
 	Reason   string    `json:"reason"`
@@ -250,7 +251,7 @@ func (r Recipient) Grant(k GrantKind) (Grant, bool) {
 
 // Filter selects recipients for Messages.List; zero fields do not select. The engine uses the best index for it.
 type Filter struct {
-	Sender AddressKey
+	Sender AddressKey // author, or envelope sender
 	Rcpt   AddressKey
 	State  State
 	Action Action    // ActionRelay does not select: it is what most mail has

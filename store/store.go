@@ -48,6 +48,10 @@ type Tx interface {
 type Messages interface {
 	// Create adds a message and its recipients, whose Version becomes 1. ErrExists when the id is taken.
 	Create(Message, []Recipient) error
+	// Refuse keeps the metadata of a message that was refused as a whole, with the EventRefused that tells of it. Of
+	// such messages the newest are kept, as many as have up to most recipients together and always this one; older ones
+	// go with their events, so that a flood of refused mail does not fill the store.
+	Refuse(m Message, rcpts []Recipient, e Event, most int) error
 	Get(MessageID) (Message, error)
 	// SetMessage rewrites the message's own record (grants, card, expiry). It must exist. Refs and Blob stay as they
 	// are stored: only Bodies moves them.

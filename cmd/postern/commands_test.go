@@ -188,7 +188,12 @@ func TestUserCommands(t *testing.T) {
 			t.Errorf("flagged mail to a disabled user: %v", err)
 		} else {
 			ref := regexp.MustCompile(`\(ref ([^)]+)\)`).FindStringSubmatch(err.Error())[1]
-			wantParts(t, tr.must("message", "trace", ref, "--since", "1h"), "Refused", "message.refused", "code=550")
+			why := []string{"Refused", "alice@example.org", "bob@ext.example", "rule tag: The recipient is disabled here.", "message.refused", "code=550"}
+			for _, what := range []string{ref, "alice@example.org", "bob@ext.example"} {
+				wantParts(t, tr.must("message", "trace", what, "--since", "1h"), why...)
+			}
+			wantParts(t, tr.must("message", "list", "--state", "refused"), "alice@example.org  bob@ext.example", "reject")
+			wantParts(t, tr.must("message", "list", "--action", "reject", "--to", "bob@ext.example"), "alice@example.org", "refused")
 		}
 		tr.send(t, "alice@example.org", []string{"bob@ext.example"}, letterText("alice@example.org", "bob@ext.example", "Ordinary", "<ordinary@example.org>", ""))
 		tr.await("bob@ext.example", "Subject: Ordinary")

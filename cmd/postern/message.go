@@ -166,18 +166,20 @@ func messageTrace(cmd *cobra.Command, load loader, query, since string) error {
 
 func printMessage(out io.Writer, m admin.MessageView) error {
 	w := table(out)
+	became := "Accepted"
 	if m.Refused {
-		fmt.Fprintf(w, "Message\t%s\nRefused\t%s\n", m.ID, when(m.At))
-		return printHistory(w, m)
+		became = "Refused"
 	}
-	fmt.Fprintf(w, "Message\t%s\nAccepted\t%s from %s\nSender\t%s\n", m.ID, when(m.At), m.Client, m.From)
+	fmt.Fprintf(w, "Message\t%s\n%s\t%s from %s\nSender\t%s\n", m.ID, became, when(m.At), m.Client, m.From)
 	if m.Author != "" {
 		fmt.Fprintf(w, "Author\t%s\n", m.Author)
 	}
 	if m.ReplyTo != "" {
 		fmt.Fprintf(w, "Answers\t%s\n", m.ReplyTo)
 	}
-	fmt.Fprintf(w, "Size\t%d octets\n", m.Size)
+	if !m.Refused {
+		fmt.Fprintf(w, "Size\t%d octets\n", m.Size)
+	}
 	if !m.Expires.IsZero() {
 		fmt.Fprintf(w, "Open until\t%s\n", when(m.Expires))
 	}

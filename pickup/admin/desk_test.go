@@ -268,11 +268,14 @@ func TestTraceByReferenceAndSince(t *testing.T) {
 	d := newDesk(t)
 	first, second := d.mail(1, bob), d.mail(1, bob)
 	refused := store.NewMessageID(start.Add(time.Hour))
+	mallory, eve := store.Address{Local: "mallory", Domain: "mail.example"}, store.Address{Local: "eve", Domain: "mail.example"}
 	d.bed.Update(func(tx store.Tx) error {
-		return tx.Audit().Add(store.Event{ID: store.NewEventID(refused.Time()), What: store.EventRefused, Message: refused, Actor: "system",
-			Facts: map[string]string{"conn": "3emn2pd02w", "code": "550"}})
+		return tx.Messages().Refuse(store.Message{ID: refused, At: refused.Time(), From: &mallory}, []store.Recipient{{
+			Key: store.RcptKey{Message: refused, N: 1}, Address: eve, Sender: mallory, Action: store.ActionReject, State: store.StateRefused,
+		}}, store.Event{ID: store.NewEventID(refused.Time()), What: store.EventRefused, Message: refused, Actor: "system",
+			Facts: map[string]string{"conn": "3emn2pd02w", "code": "550"}}, 9)
 	})
-	for _, what := range []string{"3emn2pd02w-1", " (ref 3EMN2PD02W-1) ", refused.String()} {
+	for _, what := range []string{"3emn2pd02w-1", " (ref 3EMN2PD02W-1) ", refused.String(), "Mallory@mail.example", "eve@mail.example"} {
 		found, err := d.MessageTrace(t.Context(), admin.Socket, admin.TraceQuery{What: what})
 		if err != nil || len(found) != 1 || !found[0].Refused || len(found[0].Events) != 1 || found[0].Events[0].Facts["code"] != "550" {
 			t.Errorf("%q finds %+v, %v", what, found, err)

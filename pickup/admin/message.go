@@ -23,7 +23,7 @@ type MessageView struct {
 	Size       int64           `json:"size"`
 	Expires    time.Time       `json:"expires,omitzero"`
 	ReplyTo    string          `json:"reply_to,omitempty"` // id of the message that this one answers
-	Refused    bool            `json:"refused,omitempty"`  // as a whole: nothing of it was kept but the event
+	Refused    bool            `json:"refused,omitempty"`  // as a whole: there is no body of it, and its size is not known
 	Recipients []RecipientView `json:"recipients"`
 	Events     []EventView     `json:"events"`
 }
@@ -62,8 +62,7 @@ type TraceQuery struct {
 	Since time.Time `json:"since,omitzero"` // what was accepted or refused before is left out
 }
 
-// MessageTrace finds messages and tells their path in order (MAIL 10.2). Of one that was refused as a whole there is
-// nothing but the event.
+// MessageTrace finds messages and tells their path in order (MAIL 10.2), of those that were refused as well.
 func (s *Service) MessageTrace(ctx context.Context, a Actor, q TraceQuery) (found []MessageView, err error) {
 	if err := a.allow("MessageTrace"); err != nil {
 		return nil, err
@@ -96,10 +95,10 @@ const maxFound = 20
 
 func (s *Service) find(tx store.Tx, query string, since time.Time) ([]store.MessageID, error) {
 	if id, err := store.ParseMessageID(strings.ToLower(query)); err == nil {
-		return s.findID(tx, id)
+		return findID(tx, id)
 	}
 	if key, err := store.ParseRcptKey(strings.ToLower(query)); err == nil {
-		return s.findID(tx, key.Message)
+		return findID(tx, key.Message)
 	}
 	if strings.HasPrefix(query, "<") {
 		return tx.Messages().ByMsgID(s.Threads.Thread(query), maxFound)
@@ -115,14 +114,10 @@ func (s *Service) find(tx store.Tx, query string, since time.Time) ([]store.Mess
 	return tx.Messages().ByMsgID(s.Threads.Thread("<"+query+">"), maxFound) // copied without its brackets
 }
 
-func (s *Service) findID(tx store.Tx, id store.MessageID) ([]store.MessageID, error) {
+func findID(tx store.Tx, id store.MessageID) ([]store.MessageID, error) {
 	_, err := tx.Messages().Get(id)
 	if errors.Is(err, store.ErrNotFound) {
-		events, _, err := tx.Audit().OfMessage(id, "", 1)
-		if err != nil || len(events) == 0 {
-			return nil, err
-		}
-		return []store.MessageID{id}, nil
+		return nil, nil
 	}
 	return []store.MessageID{id}, err
 }
@@ -194,15 +189,6 @@ func newest(tx store.Tx, f store.Filter) (ids []store.MessageID, err error) {
 
 func messageView(tx store.Tx, id store.MessageID) (MessageView, error) {
 	m, err := tx.Messages().Get(id)
-	if errors.Is(err, store.ErrNotFound) { // refused as a whole, if anything is known at all
-		v := MessageView{ID: id.String(), At: id.Time(), Refused: true}
-		if err := addEvents(tx, &v, id); err != nil {
-			return v, err
-		}
-		if len(v.Events) > 0 {
-			return v, nil
-		}
-	}
 	if err != nil {
 		return MessageView{}, err
 	}
@@ -219,6 +205,7 @@ func messageView(tx store.Tx, id store.MessageID) (MessageView, error) {
 	if err := addRecipients(tx, &v, id); err != nil {
 		return v, err
 	}
+	v.Refused = len(v.Recipients) > 0 && !slices.ContainsFunc(v.Recipients, func(r RecipientView) bool { return r.State != string(store.StateRefused) })
 	return v, addEvents(tx, &v, id)
 }
 

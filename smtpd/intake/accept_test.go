@@ -118,13 +118,15 @@ func TestRefusedAsAWhole(t *testing.T) {
 		to              []string
 		code            int
 		words           string
+		sender          string // among whose mail it is found, beside the envelope's sender
+		why             string // in words for administrators
 	}{
-		{"all, for their author", "From: bob@ext.example\r\nSubject: [secure] x\r\n\r\nx\r\n", "alice@example.org", []string{bob, carol}, 550, "From address is not of this organisation"},
-		{"one, and nobody could get a report", tagged(), "", []string{dave, bob, "x@[192.0.2.1]"}, 550, "cannot receive secure mail"},
-		{"unknown option", letter("Subject: [secure forever]"), "alice@example.org", []string{bob}, 550, "unknown option"},
-		{"two authors", tagged("From: bob@ext.example"), "alice@example.org", []string{bob}, 550, "exactly one From address"},
-		{"loop", letter(byUs), "alice@example.org", []string{bob}, 554, "Routing loop"},
-		{"header too large", "X: " + strings.Repeat("x", 1<<20) + "\r\n\r\n", "alice@example.org", []string{bob}, 554, "header too large"},
+		{"all, for their author", "From: bob@ext.example\r\nSubject: [secure] x\r\n\r\nx\r\n", "alice@example.org", []string{bob, carol}, 550, "From address is not of this organisation", bob, "its From address is not of this organisation"},
+		{"one, and nobody could get a report", tagged(), "", []string{dave, bob, "x@[192.0.2.1]"}, 550, "cannot receive secure mail", "alice@example.org", "Another recipient was refused"},
+		{"unknown option", letter("Subject: [secure forever]"), "alice@example.org", []string{bob}, 550, "unknown option", "alice@example.org", "has an option that is not known"},
+		{"two authors", tagged("From: bob@ext.example"), "alice@example.org", []string{bob}, 550, "exactly one From address", "alice@example.org", "exactly one From address"},
+		{"loop", letter(byUs), "alice@example.org", []string{bob}, 554, "Routing loop", "alice@example.org", "Routing loop"},
+		{"header too large", "X: " + strings.Repeat("x", 1<<20) + "\r\n\r\n", "alice@example.org", []string{bob}, 554, "header too large", "", ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -133,11 +135,36 @@ func TestRefusedAsAWhole(t *testing.T) {
 			_, err := g.Accept(t.Context(), env, strings.NewReader(tt.raw))
 			isReply(t, err, tt.code, tt.words)
 			g.empty()
-			if got := g.bed.Events(env.ID); tt.code == 550 && !slices.Equal(got, []string{"refused.0"}) {
+			if tt.sender == "" { // nothing of it was read
+				return
+			}
+			if got := g.bed.Events(env.ID); !slices.Equal(got, []string{"refused.0"}) {
 				t.Errorf("events %v", got)
+			}
+			for _, from := range []string{tt.sender, tt.from} {
+				if from == "" {
+					continue
+				}
+				if got := g.refusedOf(from, tt.to[0]); len(got) != 1 || got[0].Key.Message != env.ID || !strings.Contains(got[0].Reason, tt.why) {
+					t.Errorf("among the refused mail of %s: %+v", from, got)
+				}
+			}
+			if m := g.bed.Message(env.ID); m.Refs != 0 || m.Card != nil || len(m.Grants) != 0 || len(g.bed.Recipients(env.ID)) != len(tt.to) {
+				t.Errorf("message %+v", m)
 			}
 		})
 	}
+}
+
+// refusedOf finds what was refused from a sender to a recipient.
+func (g *gate) refusedOf(from, to string) (rows []store.Recipient) {
+	g.t.Helper()
+	g.bed.View(func(tx store.Tx) (err error) {
+		f := store.Filter{Sender: addr(from).Key(), Rcpt: addr(to).Key(), State: store.StateRefused, Action: store.ActionReject}
+		rows, _, err = tx.Messages().List(f, "", 9)
+		return err
+	})
+	return rows
 }
 
 // A null sender may have secure mail sealed (MAIL §4): it is only the report that it cannot get.

@@ -158,6 +158,7 @@ func (in *Intake) accept(ctx context.Context, env store.Envelope, parent *seal.F
 	}
 	j := &job{in: in, env: env, header: header, raw: raw, parent: parent}
 	if err := in.checkLoop(header); err != nil {
+		j.recordRefused(ctx, err)
 		return j.receipt(), err
 	}
 	if j.isReply() {

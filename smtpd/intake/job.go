@@ -189,19 +189,6 @@ func (j *job) refusals() []Refusal {
 	return out
 }
 
-// recordRefused writes the one trace that a refused message leaves. The refusal stands whether or not that succeeds.
-func (j *job) recordRefused(ctx context.Context, cause error) {
-	reply := new(store.ReplyError)
-	errors.As(cause, &reply)
-	e := store.Event{ID: store.NewEventID(j.in.Now()), What: store.EventRefused, Message: j.env.ID, Actor: "system",
-		Facts: map[string]string{"code": fmt.Sprint(reply.Code), "conn": j.env.Client.Conn, "rule": j.firstRule(store.ActionReject)}}
-	j.logDecisions()
-	err := j.in.Store.Update(ctx, func(tx store.Tx) error { return tx.Audit().Add(e) })
-	if err != nil {
-		j.in.Log.WarnContext(ctx, "refusal not recorded", "event", "audit", "msg", j.env.ID, "error", err)
-	}
-}
-
 func (j *job) firstRule(a store.Action) string {
 	for _, d := range j.decisions {
 		if d.Action == a {

@@ -185,6 +185,9 @@ func (j *job) recipient(i int, d policy.Decision) store.Recipient {
 	} else if j.env.From != nil {
 		r.Sender = *j.env.From
 	}
+	if from := j.env.From; from != nil && from.Key() != r.Sender.Key() {
+		r.Return = *from
+	}
 	return r
 }
 

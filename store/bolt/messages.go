@@ -256,13 +256,11 @@ func rcptEntries(r store.Recipient) ([]entry, error) {
 		{in: rcptB, key: join(text(address), newest)},
 		{in: stateB, key: join(text(r.State), newest)},
 	}
-	if !r.Sender.IsZero() {
-		sender := r.Sender.Key()
-		if err := checkText("sender", sender); err != nil {
-			return nil, err
-		}
-		out = append(out, entry{in: senderB, key: join(text(sender), newest)})
+	senders, err := senderEntries(r, newest)
+	if err != nil {
+		return nil, err
 	}
+	out = append(out, senders...)
 	for _, l := range linksOf(r) {
 		out = append(out, entry{in: linkB, key: l[:], val: key})
 	}
@@ -276,6 +274,20 @@ func rcptEntries(r store.Recipient) ([]entry, error) {
 		out = append(out, entry{in: ruleB, key: join(text("a"+string(r.Action)), newest)})
 	}
 	return append(out, sealedEntries(r, text(address), key)...), nil
+}
+
+// senderEntries list a recipient under the author and the envelope sender.
+func senderEntries(r store.Recipient, newest []byte) (out []entry, err error) {
+	for i, a := range []store.Address{r.Sender, r.Return} {
+		if a.IsZero() || i > 0 && a.Key() == r.Sender.Key() {
+			continue
+		}
+		if err := checkText("sender", a.Key()); err != nil {
+			return nil, err
+		}
+		out = append(out, entry{in: senderB, key: join(text(a.Key()), newest)})
+	}
+	return out, nil
 }
 
 // sealedEntries are those that only sealed recipients have.

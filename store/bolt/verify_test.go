@@ -164,6 +164,11 @@ func (e expected) queue(t testing.TB, tx *tx) {
 			t.Errorf("verify: %v", err)
 		}
 		e.add(eventEntries(ev)...)
+		if ev.What == store.EventRefused {
+			for range tx.up(recipientsB, ev.Message[:], nil) {
+				e.count(refusedCounter)
+			}
+		}
 	}
 }
 

@@ -22,6 +22,8 @@ func messageCases() []testCase {
 		{"LinksBelongToOneRecipient", linkTaken},
 		{"ByMsgIDListsNewestFirst", byMsgID},
 		{"SetMovesMessageIndexes", setMessageMoves},
+		{"RefusedMessagesMakeRoomForNewerOnes", refusedMakeRoom},
+		{"RefuseTakesOnlyWhatBelongsTogether", refuseForeign},
 	}
 }
 
@@ -236,5 +238,84 @@ func setMessageMoves(b *bench) {
 		if len(ids) != want || len(sent) != want {
 			b.Errorf("hash and writer %d: %d and %d messages, want %d", n, len(ids), len(sent), want)
 		}
+	}
+}
+
+// refusal is a message that was refused for n recipients, and the event that tells it.
+func refusal(minute, n int) (store.Message, []store.Recipient, store.Event) {
+	m := message(minute)
+	m.Refs, m.Thread = 0, store.ThreadID{byte(minute)}
+	var rcpts []store.Recipient
+	for i := range n {
+		r := relayed(m, uint32(i+1), "bob@example.net")
+		r.Action, r.State, r.Rule, r.Return = store.ActionReject, store.StateRefused, "tag", address("bounces@example.org")
+		rcpts = append(rcpts, r)
+	}
+	return m, rcpts, store.Event{ID: store.NewEventID(at(minute)), What: store.EventRefused, Message: m.ID, Actor: "system"}
+}
+
+// refusedMakeRoom: refused messages are found like others until newer ones have filled their room; then nothing of them
+// is left. Messages that were accepted for others make no room.
+func refusedMakeRoom(b *bench) {
+	accepted := message(0)
+	part := relayed(accepted, 1, "bob@example.net")
+	part.Action, part.State = store.ActionReject, store.StateRefused
+	b.create(accepted, part)
+	var all []store.MessageID
+	refuse := func(n int) {
+		m, rcpts, e := refusal(len(all)+1, n)
+		b.update(func(tx store.Tx) error { return tx.Messages().Refuse(m, rcpts, e, 5) })
+		all = append(all, m.ID)
+	}
+	known := func() (kept int) {
+		for i, id := range all {
+			b.view(func(tx store.Tx) error {
+				_, err := tx.Messages().Get(id)
+				rows, _, _ := tx.Messages().Recipients(id, "", 9)
+				events, _, _ := tx.Audit().OfMessage(id, "", 9)
+				ids, _ := tx.Messages().ByMsgID(store.ThreadID{byte(i + 1)}, 9)
+				if whole := err == nil; whole != (len(rows) > 0) || whole != (len(events) == 1) || whole != (len(ids) == 1) {
+					b.Errorf("message %d is kept in part: %v, %d recipients, %d events, %d by its Message-ID", i, err, len(rows), len(events), len(ids))
+				} else if whole {
+					kept++
+				}
+				return nil
+			})
+		}
+		return kept
+	}
+	for i, step := range []struct{ rcpts, kept, rows int }{{2, 1, 2}, {2, 2, 4}, {1, 3, 5}, {1, 3, 4}, {1, 4, 5}, {9, 1, 9}, {1, 1, 1}} {
+		refuse(step.rcpts)
+		if got := known(); got != step.kept {
+			b.Errorf("step %d: %d messages are kept, want %d", i, got, step.kept)
+		}
+		for _, f := range []store.Filter{
+			{State: store.StateRefused, Rule: "tag"}, {Action: store.ActionReject, Sender: "bounces@example.org"}, {Rcpt: "bob@example.net", Rule: "tag"},
+		} {
+			rows := walk(b, 4, func(tx store.Tx, c store.Cursor, n int) ([]store.Recipient, store.Cursor, error) {
+				return tx.Messages().List(f, c, n)
+			})
+			if len(rows) != step.rows {
+				b.Errorf("step %d: %+v finds %d recipients, want %d", i, f, len(rows), step.rows)
+			}
+		}
+	}
+	if r := b.recipient(part.Key); r.State != store.StateRefused {
+		b.Errorf("a recipient of an accepted message: %+v", r)
+	}
+}
+
+func refuseForeign(b *bench) {
+	m, rcpts, e := refusal(1, 1)
+	other, _, foreign := refusal(2, 1)
+	accepted := e
+	accepted.What = store.EventAccepted
+	for _, f := range []func(store.Messages) error{
+		func(t store.Messages) error { return t.Refuse(m, nil, e, 5) },
+		func(t store.Messages) error { return t.Refuse(m, rcpts, foreign, 5) },
+		func(t store.Messages) error { return t.Refuse(m, rcpts, accepted, 5) },
+		func(t store.Messages) error { return t.Refuse(other, rcpts, foreign, 5) },
+	} {
+		b.fails(nil, func(tx store.Tx) error { return f(tx.Messages()) })
 	}
 }

@@ -248,3 +248,37 @@ func TestConsoleMessages(t *testing.T) {
 		t.Errorf("nothing left: %s", plain(a.body))
 	}
 }
+
+// TestConsoleShowsRefusedMessages: mail that was refused as a whole is found like any other, by its reference too, and its
+// page tells who, when and why, and claims no size.
+func TestConsoleShowsRefusedMessages(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	v := w.signedIn(dana, admin.RoleHelpDesk)
+	m := store.Message{ID: store.NewMessageID(w.Now()), At: w.Now(), From: &maria, Client: store.Client{IP: "192.0.2.7"}}
+	r := store.Recipient{Key: store.RcptKey{Message: m.ID, N: 1}, Address: joan, Sender: maria, Action: store.ActionReject, State: store.StateRefused,
+		Since: m.At, Rule: "tag", Reason: "The recipient is disabled here."}
+	w.bed.Update(func(tx store.Tx) error {
+		return tx.Messages().Refuse(m, []store.Recipient{r}, store.Event{ID: store.NewEventID(m.At), What: store.EventRefused, Message: m.ID,
+			Actor: "system", Facts: map[string]string{"conn": "3emn2pd02w", "code": "550", "rule": ""}}, 9)
+	})
+	for _, q := range []string{"state=refused", "to=" + joan.String(), "from=" + maria.String()} {
+		if got := v.get("/messages?" + q); !got.says(joan.String()) || !strings.Contains(got.body, "/messages/"+m.ID.String()) {
+			t.Errorf("%s does not find it: %s", q, plain(got.body))
+		}
+	}
+	if got := v.get("/messages?q=3emn2pd02w-1"); got.to() != "/messages/"+m.ID.String() {
+		t.Errorf("the reference leads to %q", got.to())
+	}
+	page := v.get("/messages/" + m.ID.String())
+	for _, want := range []string{"Message from " + maria.String(), "1 recipient", joan.String(), r.Reason, "Refused", "192.0.2.7", "code: 550"} {
+		if !page.says(want) {
+			t.Errorf("the page lacks %q: %s", want, plain(page.body))
+		}
+	}
+	for _, never := range []string{"bytes", "rule: ", "Recall"} {
+		if page.says(never) {
+			t.Errorf("the page says %q", never)
+		}
+	}
+}

@@ -1,0 +1,77 @@
+package intake
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"postern/smtpd/policy"
+	"postern/store"
+)
+
+// maxRefused is how many recipients of messages that were refused as a whole are remembered: some 50 MB. Older ones make
+// room, so that no flood of refused mail fills the disk.
+const maxRefused = 50_000
+
+// recordRefused keeps of a refused message who, when and why, so that it is found like any other (MAIL 10.2). The refusal
+// stands whether or not that succeeds.
+func (j *job) recordRefused(ctx context.Context, cause error) {
+	reply := new(store.ReplyError)
+	if !errors.As(cause, &reply) {
+		return
+	}
+	j.logDecisions()
+	m, rcpts, e := j.refusedMessage(), j.refusedRcpts(reply), j.refusedEvent(reply)
+	err := j.in.Store.Update(ctx, func(tx store.Tx) error { return tx.Messages().Refuse(m, rcpts, e, maxRefused) })
+	if err != nil {
+		j.in.Log.WarnContext(ctx, "refusal not recorded", "event", "audit", "msg", j.env.ID, "error", err)
+	}
+}
+
+// refusedMessage is what is known of the message without its body. It is in nobody's lists: whoever wrote it on the site
+// was told.
+func (j *job) refusedMessage() store.Message {
+	m := store.Message{ID: j.env.ID, At: j.env.At, Client: j.env.Client, From: j.env.From, EnvID: j.env.EnvID, List: isList(j.header)}
+	h := j.head()
+	if h.authorErr == nil {
+		m.Author = &h.author.Address
+	}
+	if len(h.ids) > 0 {
+		m.Thread = j.in.Threads.Thread(h.ids[0])
+	}
+	return m
+}
+
+// refusedRcpts are all recipients, each with the rule and reason that refused it, or that refused another one and the
+// message with it.
+func (j *job) refusedRcpts(reply *store.ReplyError) (rcpts []store.Recipient) {
+	for i := range j.env.Rcpts {
+		d := policy.Decision{Action: store.ActionReject, Rule: j.firstRule(store.ActionReject), Reason: reply.Text}
+		if i < len(j.decisions) && j.decisions[i].Action == store.ActionReject {
+			d = j.decisions[i]
+		} else if len(j.decisions) > 0 {
+			d.Reason = "Another recipient was refused, and a message without sender cannot be refused in part: nobody would get the report."
+		}
+		r := j.recipient(i, d)
+		r.State = store.StateRefused
+		rcpts = append(rcpts, r)
+	}
+	return rcpts
+}
+
+func (j *job) refusedEvent(reply *store.ReplyError) store.Event {
+	return store.Event{ID: store.NewEventID(j.in.Now()), What: store.EventRefused, Message: j.env.ID, Actor: "system", Facts: map[string]string{
+		"code": fmt.Sprint(reply.Code), "status": reply.Status(), "conn": j.env.Client.Conn, "client": j.env.Client.IP,
+		"recipients": fmt.Sprint(len(j.env.Rcpts)), "rule": j.firstRule(store.ActionReject), "reason": j.firstReason(reply),
+	}}
+}
+
+// firstReason is why the first refused recipient was refused, in words for administrators.
+func (j *job) firstReason(reply *store.ReplyError) string {
+	for _, d := range j.decisions {
+		if d.Action == store.ActionReject {
+			return d.Reason
+		}
+	}
+	return reply.Text
+}
