@@ -81,7 +81,7 @@ func (c Config) InWords() string {
 	for _, r := range c.Relay.Routes {
 		say("Mail to %s goes to %s, TLS %s.", strings.Join(r.Domains, ", "), strings.Join(r.AllHosts(), ", then "), r.TLS)
 	}
-	say("Sealed: mail from %s to outside whose subject holds [%s].", strings.Join(c.Organization.Domains, ", "), strings.Join(c.Policy.Tags, "] or ["))
+	c.policyInWords(say)
 	say("Recipients read it at %s within %s.", c.Pickup.URL, durationText(c.Pickup.ExpireAfter))
 	if c.Admin.Listen != "" {
 		say("Administrators use the console at %s.", c.Admin.URL)
