@@ -22,8 +22,8 @@ import (
 )
 
 // TestI3Blindness copies the whole data folder of a gateway again and again (KEYS K16): while notifications wait, after
-// they left, after registration, reply, an alias and a second use of a link, after the queue keys of the hour were destroyed,
-// after the server key was changed and the old one destroyed. Whoever has all copies and all server keys opens no
+// they left, after registration, reply, an alias, a merged account, a second notification and a second use of a link, after
+// the queue keys of the hour were destroyed, after the server key was changed and the old one destroyed. Whoever has all copies and all server keys opens no
 // message, no account, no session and no link. Each thing that must open does open with the one secret that opens it,
 // by the same program: that proves the search.
 func TestI3Blindness(t *testing.T) {
@@ -117,8 +117,19 @@ func (b *blindRun) afterReading() string {
 	b.bob.alias(b.tr, "robert@ext.example")
 	b.send("aliased", "robert@ext.example", "[secure]", 1)
 	b.tr.notes("robert@ext.example", 1)
+	b.merge("rita@ext.example")
+	b.tr.cli("message", "renotify", b.tr.itemTo("carol@ext.example"))
+	waitUntil(b.t, "carol has two mails", func() bool {
+		n := 0
+		for _, m := range b.tr.capture.Mails() {
+			if m.To[0] == "carol@ext.example" {
+				n++
+			}
+		}
+		return n == 2
+	})
 	b.bob.post("/sign-out")
-	b.bob.wantStatus(http.StatusOK, b.bob.signIn("bob@ext.example", goodPassword)).want(b.t, b.text["confirmed"], b.text["aliased"])
+	b.bob.wantStatus(http.StatusOK, b.bob.signIn("bob@ext.example", goodPassword)).want(b.t, b.text["confirmed"], b.text["aliased"], b.text["merged"])
 	b.tr.waitForEmptyQueue(b.t)
 	site, err := url.Parse(b.bob.site)
 	if err != nil {
@@ -130,6 +141,16 @@ func (b *blindRun) afterReading() string {
 		}
 	}
 	return b.tr.freeze()
+}
+
+// merge takes the account of another address into bob's, by its password.
+func (b *blindRun) merge(address string) {
+	b.t.Helper()
+	b.send("merged", address, "[secure]", 1)
+	b.tr.person().register(b.tr.link(b.tr.notes(address, 1)[0]))
+	b.bob.wantStatus(http.StatusOK, b.bob.post("/settings/address", "do", "add", "alias", address, "old", goodPassword))
+	link := linkIn(b.tr.await(address, "/a/").View().Text, b.bob.site+"/a/")
+	b.bob.wantStatus(http.StatusOK, b.bob.post(link, "do", "add", "password", goodPassword)).want(b.t, "The address has been added")
 }
 
 // afterTheHour stops the gateway and makes, in its place, the pass that it would make two hours later: nothing is left
@@ -261,8 +282,8 @@ func (b *blindRun) checkSecrets(a *attack) {
 		b.t.Fatal(err)
 	}
 	b.wantOpen("one link", a.with(func(a *attack) { a.guessAll(link[:], false) }), b.first, "reply")
-	b.wantOpen("the password", a.with(func(a *attack) { a.tryPassword(b.t, goodPassword) }), "small", "large", "confirmed", "reply", "aliased")
-	b.wantOpen("a cookie", a.with(func(a *attack) { a.guessAll(cookie[:], false) }), "small", "large", "confirmed", "reply", "aliased")
+	b.wantOpen("the password", a.with(func(a *attack) { a.tryPassword(b.t, goodPassword) }), "small", "large", "confirmed", "reply", "aliased", "merged")
+	b.wantOpen("a cookie", a.with(func(a *attack) { a.guessAll(cookie[:], false) }), "small", "large", "confirmed", "reply", "aliased", "merged")
 	b.wantOpen("a wrong password", a.with(func(a *attack) { a.tryPassword(b.t, "animals") }))
 }
 

@@ -52,7 +52,7 @@ func (b *blindRun) weaknesses(copied string, blind *attack) []weakness {
 	}
 	mid := b.midOf(known, b.first)
 	kid := slices.Collect(maps.Keys(known.seeds))[0]
-	all := []string{"small", "large", "confirmed", "reply", "aliased"}
+	all := []string{"small", "large", "confirmed", "reply", "aliased", "merged"}
 	type rec = map[string]any
 	return []weakness{
 		{"none", rec{"Note": "nothing of use to anybody"}, nil},
