@@ -124,7 +124,7 @@ func TestMessageCommands(t *testing.T) {
 		wantParts(t, tr.must("message", "extend", items["bob@ext.example"], "--until", later), "is open until "+later, "for 1 recipient(s)")
 		wantParts(t, tr.must("message", "extend", "<plans@example.org>", "--until", later), "for 1 recipient(s)")
 		wantParts(t, tr.must("message", "extend", id, "--until", time.Now().AddDate(0, 7, 0).Format(time.DateOnly)), "for 2 recipient(s)")
-		tr.refused(exitFailure, []string{"message", "extend", id, "--until", later}, "not later than the one it has")
+		tr.refused(exitFailure, []string{"message", "extend", id, "--until", later}, "choose a day after")
 		tr.refused(exitFailure, []string{"message", "extend", "<hello@example.org>", "--until", later}, "no share left", "not sealed")
 		tr.refused(exitSetup, []string{"message", "extend", id, "--until", "soon"}, "is no day")
 
