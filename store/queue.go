@@ -20,6 +20,11 @@ const (
 	KindAlarm        Kind = "alarm"
 )
 
+// Kinds lists all kinds.
+func Kinds() []Kind {
+	return []Kind{KindRelay, KindNotification, KindReminder, KindReply, KindDSN, KindNotForMe, KindExpired, KindWelcome, KindAccount, KindCode, KindAlarm}
+}
+
 // QueueItem is one delivery to one recipient.
 type QueueItem struct {
 	Key      RcptKey   `json:"-"`

@@ -59,7 +59,7 @@ func TestQueueCommands(t *testing.T) {
 
 		tr.refused(exitSetup, []string{"queue", "drop", bob}, "cannot be undone", "--yes")
 		wantParts(t, tr.must("queue", "drop", bob, "--yes", "--reason", "The address is misspelt."), "given up")
-		wantParts(t, tr.must("message", "trace", "<hello@example.org>"), "failed since", "queue.dropped", "by socket")
+		wantParts(t, tr.must("message", "trace", "<hello@example.org>"), "failed since", "queue.dropped", "by socket", "reason=The address is misspelt.", "item="+bob, "kind=relay", "to=bob@ext.example")
 		if tr.itemOf("bob@ext.example") != "" {
 			t.Error("a dropped item is still in the queue")
 		}

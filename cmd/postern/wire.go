@@ -338,6 +338,11 @@ func (g *gateway) buildSite(context.Context) (err error) {
 
 // addGauges exports what an alarm needs that no other part counts (MAIL 10.3).
 func (g *gateway) addGauges(context.Context) error {
+	var signing []string
+	for _, k := range g.cfg.DKIMKeys() {
+		signing = append(signing, k.Domain)
+	}
+	g.metrics.Expect(signing)
 	ops.RegisterGauge(g.reg, "disk_spare_bytes", "Free disk above the reserve of store.min_free; below 0 no new mail is taken.", "", func() float64 {
 		spare, err := g.room.spare()
 		if err != nil {

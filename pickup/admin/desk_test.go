@@ -388,7 +388,7 @@ func TestQueueItemsAreRetriedAndDropped(t *testing.T) {
 	if row, err = d.QueueShow(t.Context(), ann, k); err != nil || !row.Due.Equal(d.down) || row.Why != "its next hop does not answer" {
 		t.Errorf("while the next hop is down: %+v, %v", row, err)
 	}
-	must(t, d.QueueDrop(t.Context(), ann, store.RcptKey{Message: m.ID, N: 2}, "spam"))
+	must(t, d.QueueDrop(t.Context(), ann, store.RcptKey{Message: m.ID, N: 2}, " spam\n"))
 	if !slices.Equal(d.calls, []string{"flush mail.example", "drop 2: spam"}) {
 		t.Errorf("calls %v", d.calls)
 	}
@@ -397,6 +397,9 @@ func TestQueueItemsAreRetriedAndDropped(t *testing.T) {
 		for _, e := range events[:2] { // the clock of the test stands before the message
 			if e.Actor != "ann" || e.What != store.EventQueueRetry && e.What != store.EventQueueDrop {
 				t.Errorf("event %+v", e)
+			}
+			if reason := e.Facts["reason"]; (reason == "spam") != (e.What == store.EventQueueDrop) || e.Facts["to"] != bob.String() || e.Facts["kind"] != "notification" {
+				t.Errorf("facts of %s: %v", e.What, e.Facts)
 			}
 		}
 		return err
@@ -453,4 +456,24 @@ func TestP6ExplainNeedsRecipients(t *testing.T) {
 			t.Errorf("%+v is judged", bad)
 		}
 	}
+}
+
+// TestDroppedMailOfOursIsInTheStoryOfItsMessage: a notification has an id of its own, but who gave it up and why is looked
+// for at the message that it tells of.
+func TestDroppedMailOfOursIsInTheStoryOfItsMessage(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	m := d.mail(1, bob)
+	own := store.QueueItem{Key: store.RcptKey{Message: store.NewMessageID(start.Add(time.Hour))}, Kind: store.KindNotification, Domain: "mail.example",
+		To: store.Rcpt{Address: bob}, About: store.RcptKey{Message: m.ID, N: 1}, KeyID: "key", Arrived: start, Due: start, GiveUp: start.Add(time.Hour)}
+	d.bed.Update(func(tx store.Tx) error { return tx.Queue().Put(own) })
+	must(t, d.QueueDrop(t.Context(), admin.Actor{Role: admin.RoleAdmin, Name: "ann"}, own.Key, "typo"))
+	v, err := d.MessageShow(t.Context(), admin.Socket, m.ID.String())
+	must(t, err)
+	for _, e := range v.Events {
+		if e.What == string(store.EventQueueDrop) && e.N == 1 && e.Actor == "ann" && e.Facts["reason"] == "typo" && e.Facts["item"] == own.Key.String() {
+			return
+		}
+	}
+	t.Errorf("events %+v", v.Events)
 }

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
+	"unicode"
 
 	"postern/store"
 )
@@ -90,13 +92,14 @@ func (s *Service) QueueRetry(ctx context.Context, a Actor, key store.RcptKey) er
 		return err
 	}
 	now := s.Now()
-	event := s.event(a, store.EventQueueRetry, key)
+	id := store.NewEventID(now)
 	var domain string
 	err := s.Store.Update(ctx, func(tx store.Tx) error {
 		it, err := tx.Queue().Get(key)
 		if err != nil {
 			return err
 		}
+		event := queueEvent(it, store.Event{ID: id, What: store.EventQueueRetry, Actor: a.Name})
 		domain = it.Domain
 		it.Due = now
 		if err := tx.Queue().Replace(it); err != nil {
@@ -122,19 +125,52 @@ func queueError(key store.RcptKey, err error) error {
 	return fmt.Errorf("item %s: %w", key, err)
 }
 
-// QueueDrop ends one item as failed; its sender gets a report where one is due.
+// QueueDrop ends one item as failed; its sender gets a report where one is due. The audit log keeps the reason.
 func (s *Service) QueueDrop(ctx context.Context, a Actor, key store.RcptKey, reason string) error {
 	if err := a.allow("QueueDrop"); err != nil {
 		return err
 	}
-	if err := s.Runner.Drop(ctx, key, reason, s.event(a, store.EventQueueDrop, key)); err != nil {
+	var it store.QueueItem
+	err := s.Store.View(ctx, func(tx store.Tx) (err error) {
+		it, err = tx.Queue().Get(key)
+		return err
+	})
+	if err != nil {
+		return queueError(key, err)
+	}
+	event := queueEvent(it, store.Event{ID: store.NewEventID(s.Now()), What: store.EventQueueDrop, Actor: a.Name})
+	if reason = oneLine(reason); reason != "" {
+		event.Facts["reason"] = reason
+	}
+	if err := s.Runner.Drop(ctx, key, reason, event); err != nil {
 		return queueError(key, err)
 	}
 	return nil
 }
 
-func (s *Service) event(a Actor, what store.What, key store.RcptKey) store.Event {
-	return store.Event{ID: store.NewEventID(s.Now()), What: what, Message: key.Message, N: key.N, Actor: a.Name}
+// oneLine makes a sentence that somebody typed fit for a report and the audit log.
+func oneLine(typed string) string {
+	const longest = 300
+	plain := strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' '
+		}
+		return r
+	}, typed)
+	all := []rune(strings.Join(strings.Fields(plain), " "))
+	return string(all[:min(len(all), longest)])
+}
+
+// queueEvent puts what was done to an item into the story of the message that it belongs to: a mail of ours tells about
+// another one.
+func queueEvent(it store.QueueItem, e store.Event) store.Event {
+	about := it.Key
+	if !it.About.Message.IsZero() {
+		about = it.About
+	}
+	e.Message, e.N = about.Message, about.N
+	e.Facts = map[string]string{"item": it.Key.String(), "kind": string(it.Kind), "to": it.To.Address.String()}
+	return e
 }
 
 func (s *Service) queueRow(it store.QueueItem) QueueRow {

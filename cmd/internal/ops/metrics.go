@@ -48,6 +48,19 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 	return m
 }
 
+// Expect shows the counters that alarms look at as 0 before anything was counted: a counter that begins at 1 has not
+// increased. domains are those that a DKIM key covers.
+func (m *Metrics) Expect(domains []string) {
+	for _, k := range store.Kinds() {
+		m.DoubleBounces.WithLabelValues(string(k))
+	}
+	for _, d := range domains {
+		for _, result := range []string{"signed", "failed"} {
+			m.Signatures.WithLabelValues(store.DomainKey(d), result)
+		}
+	}
+}
+
 // RegisterGauge adds a gauge that is read when it is scraped. label, which may be empty, is the value of its label
 // "listener".
 func RegisterGauge(r prometheus.Registerer, name, help, label string, read func() float64) {
