@@ -129,7 +129,11 @@ func TestP11CodeReadsAndAnswersWithoutAccount(t *testing.T) {
 	m := "/m/" + key.String()
 	v.follow(a).want(t, 200, "Care plan", "Opened messages", "Your link opened this message")
 	v.get(m+"/text").want(t, 200, "Dear Joan")
-	v.get(m+"/html").want(t, 200, "<b>Joan</b>")
+	v.get(m+"/html").want(t, 200, "<b>Joan</b>", `<div lang="">`)
+	help := v.get("/help").want(t, 200, "You see a copy at once", "and paste the link there")
+	if strings.Contains(help.body, "welcome mail") || strings.Contains(help.body, "A copy stays here") {
+		t.Error("the help speaks of what only accounts have")
+	}
 	v.get(m+"/print").want(t, 200, "joan.hartley@mail.example")
 	v.get(m+"/message.eml").want(t, 200, "Subject: [secure] Care plan")
 	if part := v.get(v.get(m).find(t, `href="(`+m+`/part/[^"]+)"`)); part.body != "the plan" {

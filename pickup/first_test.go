@@ -228,7 +228,11 @@ func pagesOfFirst(t *testing.T, add func(string, answer), change ...func(*pickup
 	add("cover.temporary", v.get(linkOf(secret)))
 	add("sign-in.first", v.get(linkOf(secret)+"?step=sign-in"))
 	add("sign-in.first-sent", v.follow(v.post(linkOf(secret), "step", "send")))
-	add("sign-in.first-wrong", v.post(linkOf(secret), "step", "sign-in", "password", "x"))
+	wrong := v.post(linkOf(secret), "step", "sign-in", "password", "x")
+	if strings.Contains(wrong.body, `href="#email"`) || !strings.Contains(wrong.body, `href="#password"`) {
+		w.t.Errorf("the mistakes of a temporary password lead elsewhere than to its box, the only one that can be typed in")
+	}
+	add("sign-in.first-wrong", wrong)
 	add("sign-in.temporary", v.get("/sign-in"))
 	mailed := v.first(secret)
 	v.first(secret)

@@ -45,11 +45,16 @@ func (s *Site) invitationPage(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *Site) showInvitation(w http.ResponseWriter, r *http.Request, p invitationPage) error {
-	status := http.StatusOK
-	if p.State != "asked" {
-		status = http.StatusGone
+	if p.State == "asked" {
+		return s.show(w, r, http.StatusOK, "invitation", p)
 	}
-	return s.show(w, r, status, "invitation", p)
+	who, err := s.who(r)
+	if err != nil {
+		return err
+	}
+	p.page = s.page(r, who)
+	p.Path = p.Link
+	return s.show(w, r, http.StatusGone, "invitation", p)
 }
 
 // accept makes the account with the chosen password and leads to the inbox.

@@ -73,8 +73,16 @@ func TestB03InvitationLeadsToAnAccount(t *testing.T) {
 	if a := v.get("/"); a.status != http.StatusOK || !strings.Contains(a.body, "carla@example.org") {
 		t.Errorf("the inbox: %d", a.status)
 	}
-	if a := w.visitor().get(link); a.status != http.StatusGone || !strings.Contains(a.body, "This link has been used") {
+	a = w.visitor().get(link)
+	if a.status != http.StatusGone || !strings.Contains(a.body, "This link has been used") || !strings.Contains(a.body, `href="/sign-in"`) {
 		t.Errorf("the link again: %d", a.status)
+	}
+	if !strings.Contains(a.body, "01632 960 626") || !strings.Contains(a.body, `href="mailto:ict.desk@example.org"`) {
+		t.Error("the help desk is not named with both number and address")
+	}
+	if a := v.get(link); a.status != http.StatusGone || !strings.Contains(a.body, "You are signed in as") || !strings.Contains(a.body, `action="/sign-out"`) ||
+		strings.Contains(a.body, `href="/sign-in"`) {
+		t.Errorf("the link again, signed in: %d\n%s", a.status, a.body)
 	}
 	if a := w.visitor().post(link, "password", nextPassword, "password2", nextPassword); a.status != http.StatusGone {
 		t.Errorf("the form again: %d", a.status)

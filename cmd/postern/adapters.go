@@ -33,8 +33,8 @@ type notices struct {
 func (n notices) Notification(x intake.Notice) (store.OwnMail, string, error) {
 	return n.mails.Notification(notify.Notice{
 		ID: x.ID, About: x.About, To: x.To, Author: x.Author, Sender: x.Sender, Link: n.site + "/p/" + x.Link.Token(seal.TokenPickup),
-		Sent: x.Sent, Expires: x.Expires, GiveUp: x.GiveUp, Blind: x.Blind, External: x.External, NoReply: x.NoReply, Original: x.Original,
-		Lang: x.Language,
+		Sent: x.Sent, Expires: x.Expires, GiveUp: x.GiveUp, Blind: x.Blind, External: x.External, NoReply: x.NoReply, InInbox: x.InInbox,
+		Original: x.Original, Lang: x.Language,
 	})
 }
 

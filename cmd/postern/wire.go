@@ -134,7 +134,7 @@ func (g *gateway) buildMails(context.Context) error {
 			Name: o.Name, Short: o.ShortName, Domains: o.Domains, PostalAddress: o.PostalAddress, Postmaster: o.Postmaster,
 			Support: notify.Support{Desk: o.Support.Desk, Phone: o.Support.Phone, Email: o.Support.Email, URL: o.Support.URL, Hours: o.Support.Hours},
 		},
-		From: from, Host: g.cfg.Hostname, SiteURL: g.cfg.Pickup.URL, ByCode: g.access() == pickup.AccessCode, FirstPasswords: g.access() == pickup.AccessTemporary, Zone: g.zone(), Text: text, Lang: g.cfg.Pickup.Language,
+		From: from, Host: g.cfg.Hostname, SiteURL: g.cfg.Pickup.URL, ByCode: g.access() == pickup.AccessCode, FirstPasswords: g.access() == pickup.AccessTemporary, Tags: g.cfg.Policy.Tags, Zone: g.zone(), Text: text, Lang: g.cfg.Pickup.Language,
 		Now: time.Now,
 	})
 	return err

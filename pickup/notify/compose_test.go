@@ -51,6 +51,7 @@ func testConfig(t testing.TB) Config {
 		Org: Organization{Name: "Example County Council", Short: "the council", Domains: []string{"example.org"},
 			Support:       Support{Desk: "ICT Customer Services Desk", Phone: "01632 960 626", Email: "desk@example.org", URL: "https://help.example.org", Hours: "Monday to Friday, 8:30 to 17:00"},
 			PostalAddress: "County Hall, 1 Market Place, Exampleton ZZ99 1AA", Postmaster: "postmaster@example.org"},
+		Tags: []string{"secure", "encrypt"},
 		From: address(t, "securemail@example.org"), Host: "gateway.example.org", SiteURL: "https://secure-mail.example.org",
 		Zone: zone, Now: func() time.Time { return sentAt },
 	}
@@ -163,7 +164,13 @@ func mails(t testing.TB, author mail.Mailbox) map[string]func(*Composer) (store.
 		"temporary-password":     recovery((*Composer).TemporaryPassword, "", "wg4q-00x7-3zzm-9k1d"),
 		"invitation":             invite(nil, false),
 		"invitation-member":      invite(&author, true),
+		"invitation-member-untagged": func(c *Composer) (store.OwnMail, error) {
+			untagged := *c
+			untagged.tag = ""
+			return invite(nil, true)(&untagged)
+		},
 		"notification":           notice(nil),
+		"notification-in-inbox":  notice(func(n *Notice) { n.InInbox = true }),
 		"notification-blind":     notice(func(n *Notice) { n.Blind = true }),
 		"notification-external":  notice(func(n *Notice) { n.External = true }),
 		"notification-nameless":  notice(func(n *Notice) { n.Author.Name = "" }),

@@ -62,6 +62,7 @@ type Config struct {
 	ByCode  bool // who has no account reads with mailed codes (pickup.first_access)
 	// FirstPasswords: who has no account signs in with a mailed password and must change it (pickup.first_access).
 	FirstPasswords bool
+	Tags           []string         // words that seal a message, in brackets in its subject (policy.tags); members are told the first
 	Zone           *time.Location   // of every date; nil: UTC
 	Text           Catalogue        // nil: English
 	Lang           string           // of mails whose reader's language is not known, in BCP 47; empty: English
@@ -75,6 +76,7 @@ type Composer struct {
 	host           string
 	byCode         bool
 	firstPasswords bool
+	tag            string // with its brackets; empty: there is none
 	site           string // without trailing slash
 	siteTip        string // what a person types to reach the site
 	support        *mail.Mailbox
@@ -104,6 +106,9 @@ func New(cfg Config) (*Composer, error) {
 		errs = append(errs, errors.New("the organisation's colour is not of the form #rrggbb"))
 	}
 	errs = append(errs, c.checkSupport()...)
+	if len(cfg.Tags) > 0 {
+		c.tag = "[" + oneLine(cfg.Tags[0]) + "]"
+	}
 	c.setDefaults()
 	return c, errors.Join(errs...)
 }

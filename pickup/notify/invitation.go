@@ -29,9 +29,12 @@ func (c *Composer) Invitation(m InvitationMail) (store.OwnMail, error) {
 	} else {
 		w.para(phraseInvite, c.org.Name)
 	}
-	if m.Member {
+	switch {
+	case m.Member && c.tag != "":
+		w.para(phraseInviteMemberTag, c.org.Name, c.tag)
+	case m.Member:
 		w.para(phraseInviteMember, c.org.Name)
-	} else {
+	default:
 		w.para(phraseInviteGuest, c.org.Name)
 	}
 	address := w.fact(phraseFor, "")

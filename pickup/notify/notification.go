@@ -24,6 +24,7 @@ type Notice struct {
 	Blind    bool      // not named in To or Cc
 	External bool      // the author is not of the organisation: a reply to all from the site
 	NoReply  bool      // the site takes no reply
+	InInbox  bool      // the reader's password opens it: nothing is said of a first time
 	List     bool      // several people are likely to read mail for To; role addresses such as info@ always count
 	Original store.Excerpt
 	Lang     string // of the recipient; empty: the organisation's
@@ -41,14 +42,21 @@ func (c *Composer) Notification(n Notice) (store.OwnMail, string, error) {
 	w.add(block{link: n.Link})
 	w.add(block{facts: w.noticeFacts(n)})
 	w.circumstances(n)
-	w.access()
+	w.access(n.InInbox)
 	w.asked(phraseNotMineLead, phraseNotMine, person(n.Author))
 	w.answer(n)
 	return c.compose(w.noticeDraft(n, store.KindNotification))
 }
 
-// access says how the first way to a message goes, and how it goes without following a link.
-func (w *writer) access() {
+// access says how the way to a message goes, the first time unless it is in the reader's inbox, and how it goes without
+// following a link.
+func (w *writer) access(inInbox bool) {
+	if inInbox {
+		w.para(phraseInInbox)
+		w.para(phraseReminderAsks)
+		w.asked(phraseNoLinkLead, phraseReminderNoLink, w.c.siteTip)
+		return
+	}
 	if w.c.byCode {
 		w.para(phraseFirstTimeCode)
 		w.asked(phraseNoLinkLead, phraseNoLinkCode, w.c.siteTip)

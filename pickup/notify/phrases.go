@@ -53,6 +53,8 @@ const (
 	phraseFirstTimeCode = "Unless you have a password for the site, it mails you a code when you follow the link. It never asks for the password of your email, for bank details or for a payment."
 	phraseFirstTime     = "The first time, the site asks you to choose a password for it. It never asks for the password of your email, for bank details or for a payment."
 
+	phraseInInbox = "You have a password for the site already: it opens the message."
+
 	phraseNoLinkLead = "You would rather not follow a link?"
 	phraseNoLinkCode = "Type %[1]s into your browser instead. There you can paste the link, or sign in if you have a password."
 	phraseNoLink     = "Type %[1]s into your browser instead. There you can paste the link, or sign in if you have a password: new messages are in your inbox there once you have answered our welcome mail."
@@ -175,16 +177,17 @@ const (
 	phraseTemporaryOnce     = "It ends when you have chosen a password of your own, or when you ask for another one. Until then your password works too."
 	phraseTemporaryNotAsked = "Then there is nothing to do. Your password stays as it is as long as nobody uses the temporary one, so keep this mail to yourself."
 
-	phraseNeverAsk      = "We never ask by mail for a password, for bank details or for a payment."
-	phraseInviteSubject = "Your invitation to %[1]s Secure Mail"
-	phraseInvite        = "%[1]s invites you to its secure mail."
-	phraseInviteBy      = "%[1]s of %[2]s invites you to secure mail."
-	phraseInviteMember  = "With it you send private messages from your usual mail program: put the word that your help desk names into the subject, and the message is kept sealed on %[1]s's own site until its reader picks it up. What people answer there you find in your usual mailbox."
-	phraseInviteGuest   = "On %[1]s's own site you read private messages that are not sent by ordinary email, and answer them."
-	phraseInviteLink    = "Choose a password for that site here. The link works once:"
-	phraseInviteNotLead = "You would rather not take part?"
-	phraseInviteNot     = "Then leave this mail alone. Nothing happens without you."
-	phraseInviteReason  = "You get this mail because somebody at %[2]s entered %[1]s to be invited."
+	phraseNeverAsk        = "We never ask by mail for a password, for bank details or for a payment."
+	phraseInviteSubject   = "Your invitation to %[1]s Secure Mail"
+	phraseInvite          = "%[1]s invites you to its secure mail."
+	phraseInviteBy        = "%[1]s of %[2]s invites you to secure mail."
+	phraseInviteMember    = "With it you send private messages from your usual mail program: put the word that your help desk names into the subject, and the message is kept sealed on %[1]s's own site until its reader picks it up. What people answer there you find in your usual mailbox."
+	phraseInviteMemberTag = "With it you send private messages from your usual mail program: begin the subject with %[2]s, and the message is kept sealed on %[1]s's own site until its reader picks it up. What people answer there you find in your usual mailbox."
+	phraseInviteGuest     = "On %[1]s's own site you read private messages that are not sent by ordinary email, and answer them."
+	phraseInviteLink      = "Choose a password for that site here. The link works once:"
+	phraseInviteNotLead   = "You would rather not take part?"
+	phraseInviteNot       = "Then leave this mail alone. Nothing happens without you."
+	phraseInviteReason    = "You get this mail because somebody at %[2]s entered %[1]s to be invited."
 
 	phraseAccountReason = "You get this mail because %[1]s is registered with %[2]s Secure Mail."
 )
@@ -225,7 +228,7 @@ func Phrases() []string {
 		phraseVia, phraseOrgMail, phraseService, phraseDate, phraseFirst, phraseClock, phraseLabel, phraseWrittenBy, phraseSent, phraseSentTo,
 		phraseOpenUntil, phraseWasUntil, phraseClosed, phraseTime, phraseBrowser, phraseFor, phraseWritten, phraseHelp,
 		phraseSubject, phraseSubjectExternal, phraseOpening, phraseOpeningNameless, phraseOpeningExternal,
-		phraseOpeningOutsider, phraseOpeningShort, phraseBlind, phraseShared, phraseSharedCode, phraseFirstTime, phraseFirstTimeCode, phraseNoLinkLead,
+		phraseOpeningOutsider, phraseOpeningShort, phraseBlind, phraseShared, phraseSharedCode, phraseFirstTime, phraseFirstTimeCode, phraseInInbox, phraseNoLinkLead,
 		phraseNoLink, phraseNoLinkCode, phraseNotMineLead, phraseNotMine, phraseAnswer, phraseAnswerBlind, phraseAnswerExternal, phraseAnswerNone,
 		phraseAnswerNothing, phraseReason, phraseReasonExternal,
 		phraseReminder, phraseReminderExternal, phraseReminderOpening, phraseReminderFirst, phraseReminderSignIn,
@@ -242,7 +245,7 @@ func Phrases() []string {
 		phraseFirstSecret, phraseFirstHow, phraseFirstReason, phraseChosenMine, phraseFirstTimeTemporary,
 		phraseCodeSubject, phraseCodeTitle, phraseCode, phraseCodeMark, phraseCodeUntil, phraseCodeOtherLead, phraseCodeOther, phraseCodeReason,
 		phraseFailedSubject, phraseFailed, phraseFailedKept, phraseFailedNext, phraseFailedVisit, phraseFailedReason, phraseNeverAsk, phraseAccountReason,
-		phraseInviteSubject, phraseInvite, phraseInviteBy, phraseInviteMember, phraseInviteGuest, phraseInviteLink, phraseInviteNotLead,
+		phraseInviteSubject, phraseInvite, phraseInviteBy, phraseInviteMember, phraseInviteMemberTag, phraseInviteGuest, phraseInviteLink, phraseInviteNotLead,
 		phraseInviteNot, phraseInviteReason,
 		phraseAliasNew, phraseAliasAccount, phraseAliasSubject, phraseAlias, phraseAliasLink, phraseAliasMeansLead, phraseAliasMeans,
 		phraseAliasOtherLead, phraseAliasOther, phraseAliasReason, phraseAddedSubject, phraseAdded, phraseAddedMine, phraseAddedOther,

@@ -118,7 +118,7 @@ func (w *writer) fact(label, value string) fact {
 func (w *writer) close(reason string, args ...any) sheet {
 	w.reason = w.sentence(reason, args...)
 	s := w.c.org.Support
-	contact := cmp.Or(s.Phone, s.Email)
+	contact := joined(s.Phone, s.Email) // who cannot hear writes
 	if s.Desk == "" {
 		contact = cmp.Or(contact, w.c.org.Postmaster)
 	}

@@ -42,6 +42,9 @@ func TestK8AccountGrants(t *testing.T) {
 			if (rc.Account == a.ID) != tt.inbox || ok != tt.granted {
 				t.Fatalf("in the inbox: %t, granted: %t", rc.Account == a.ID, ok)
 			}
+			if told := g.notices[0].InInbox; told != tt.granted {
+				t.Errorf("the notification says that the password opens the message: %t", told)
+			}
 			if !ok {
 				return
 			}

@@ -42,6 +42,7 @@ type Notice struct {
 	Blind    bool
 	External bool // the author is not of the organisation
 	NoReply  bool // the site takes no reply
+	InInbox  bool // the key of the recipient's account opens the message
 	Original store.Excerpt
 	GiveUp   time.Time
 	Language string // of the recipient's account, in BCP 47; empty: unknown

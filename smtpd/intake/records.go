@@ -254,10 +254,12 @@ func (j *job) addNotification(ctx context.Context, rec *records, r *store.Recipi
 	if r.Expires.Before(giveUp) {
 		giveUp = r.Expires // MAIL §7
 	}
+	_, inInbox := r.Grant(store.GrantAccount)
 	own, id, err := j.in.Notices.Notification(Notice{
 		ID: store.NewMessageID(j.env.At), About: r.Key, To: j.env.Rcpts[i], Author: author, Sender: j.env.From, Link: secret,
 		Sent: original.sent, Expires: r.Expires, Blind: r.Blind, External: !j.in.Internal(author.Address.Domain),
-		NoReply: r.NoReply, Original: original.excerpt, GiveUp: giveUp, Language: j.facts.accounts[i].Language,
+		NoReply: r.NoReply, InInbox: inInbox,
+		Original: original.excerpt, GiveUp: giveUp, Language: j.facts.accounts[i].Language,
 	})
 	if err != nil {
 		return fmt.Errorf("compose notification: %w", err)
