@@ -169,13 +169,13 @@ func mails(t testing.TB, author mail.Mailbox) map[string]func(*Composer) (store.
 			untagged.tag = ""
 			return invite(nil, true)(&untagged)
 		},
-		"notification":           notice(nil),
-		"notification-in-inbox":  notice(func(n *Notice) { n.InInbox = true }),
-		"notification-blind":     notice(func(n *Notice) { n.Blind = true }),
-		"notification-external":  notice(func(n *Notice) { n.External = true }),
-		"notification-nameless":  notice(func(n *Notice) { n.Author.Name = "" }),
-		"notification-outsider":  notice(func(n *Notice) { n.External, n.Author.Name, n.NoReply = true, "", true }),
-		"notification-role":      notice(func(n *Notice) { n.To.Address = address(t, "info@mail.example"); n.NoReply = true }),
+		"notification":          notice(nil),
+		"notification-in-inbox": notice(func(n *Notice) { n.InInbox = true }),
+		"notification-blind":    notice(func(n *Notice) { n.Blind = true }),
+		"notification-external": notice(func(n *Notice) { n.External = true }),
+		"notification-nameless": notice(func(n *Notice) { n.Author.Name = "" }),
+		"notification-outsider": notice(func(n *Notice) { n.External, n.Author.Name, n.NoReply = true, "", true }),
+		"notification-role":     notice(func(n *Notice) { n.To.Address = address(t, "info@mail.example"); n.NoReply = true }),
 		"notification-code": func(c *Composer) (store.OwnMail, error) {
 			byCode := *c
 			byCode.byCode = true
