@@ -82,9 +82,10 @@ func (r reports) Refused(env store.Envelope, what intake.Returned, refused []int
 	return dsn.Compose(report, dsn.English())
 }
 
-// explains says what would become of a message; package intake does.
+// explains says what would become of a message, and what is known of it; package intake does.
 type explains interface {
 	Explain(ctx context.Context, env store.Envelope, h mail.Header) ([]policy.Decision, error)
+	Known(ctx context.Context, env store.Envelope, h mail.Header) (policy.Input, error)
 }
 
 // explainer joins the admin service to the intake.
@@ -108,6 +109,16 @@ func (e explainer) Explain(ctx context.Context, env store.Envelope, header []byt
 		}
 	}
 	return verdicts, nil
+}
+
+// Known implements admin.Explainer.
+func (e explainer) Known(ctx context.Context, env store.Envelope, header []byte) (admin.Known, error) {
+	h, _, err := mail.ReadHeader(bufio.NewReader(bytes.NewReader(header)), len(header)+1)
+	if err != nil {
+		return admin.Known{}, err
+	}
+	in, err := e.by.Known(ctx, env, h)
+	return admin.Known{Thread: in.Facts.ThreadSealed, Sender: in.Facts.Sender, Rcpts: in.Facts.Rcpts, Own: in.Own, OwnTLS: in.OwnTLS}, err
 }
 
 // failedReplies joins the queue runner to the composer: the writer of a reply on the site is told when the mail server

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -179,6 +180,7 @@ func TestUserCommands(t *testing.T) {
 		}
 		wantParts(t, tr.must("user", "disable", "bob@ext.example"), "bob@ext.example is disabled.")
 		wantParts(t, tr.must("user", "list", "disabled"), "bob@ext.example")
+		tr.triesOtherRules(t)
 		back()
 
 		bob.get(message.url).want(t, `name="password"`).without(t, "Plans") // the session has ended (B6)
@@ -272,6 +274,22 @@ func TestCommandsAfterACrash(t *testing.T) {
 	wantParts(t, tr.must("queue", "drop", item, "--yes"), "given up")
 	tr.start()
 	tr.await("alice@example.org", "Action: failed")
+}
+
+// triesOtherRules: policy explain judges by the configuration that it is given, not by what a running server was started
+// with, and by what that server knows: bob is disabled.
+func (tr *trial) triesOtherRules(t *testing.T) {
+	t.Helper()
+	inForce := tr.env
+	defer func() { tr.env = inForce }()
+	tr.env = append(slices.Clone(inForce), "POSTERN_POLICY_TAGS=confidential")
+	for subject, want := range map[string]string{
+		"[confidential] Plans": "bob@ext.example: reject (rule tag)\n  The recipient is disabled here.", "[secure] Plans": "bob@ext.example: relay (rule default)",
+	} {
+		file := filepath.Join(tr.dir, "try.eml")
+		writeFile(t, file, []byte(letterText("alice@example.org", "bob@ext.example", subject, "<try@example.org>", "")), 0o600)
+		wantParts(t, tr.must("policy", "explain", file), want)
+	}
 }
 
 // status is the enhanced status of a refusal.

@@ -146,8 +146,8 @@ func methods(s *admin.Service) control.Methods {
 		"admin.role": control.Do(func(ctx context.Context, r adminRequest) error {
 			return s.AdminRole(ctx, admin.Socket, r.Address, r.Role)
 		}),
-		"policy.explain": control.Handle(func(ctx context.Context, r admin.DryRun) ([]admin.Verdict, error) {
-			return s.PolicyExplain(ctx, admin.Socket, r)
+		"policy.known": control.Handle(func(ctx context.Context, r admin.DryRun) (admin.Known, error) {
+			return s.PolicyKnownShow(ctx, admin.Socket, r)
 		}),
 	}
 	maps.Copy(all, groupMethods(s))

@@ -59,24 +59,28 @@ func dryRun(stdin io.Reader, name string) (admin.DryRun, error) {
 	return dry, nil
 }
 
+// explainPolicy judges by the rules of the given file, which need not be in force, and by what the running server, or the
+// store, knows of the people and the conversation. Where nothing was stored yet, nobody and no conversation is known.
 func explainPolicy(cmd *cobra.Command, load loader, dry admin.DryRun) error {
-	explain := func(c control.Caller) error {
-		var verdicts []admin.Verdict
-		if err := c.Call(cmd.Context(), "policy.explain", dry, &verdicts); err != nil {
-			return err
-		}
-		printVerdicts(cmd.OutOrStdout(), verdicts)
-		return nil
-	}
-	err := load.call(cmd.Context(), explain)
-	if !errors.Is(err, errNoStore) {
-		return err
-	}
-	caller, err := load.withoutStore()
+	cfg, err := load()
 	if err != nil {
 		return err
 	}
-	return explain(caller)
+	rules, err := policy.Compile(cfg.PolicyConfig())
+	if err != nil {
+		return setupError{err}
+	}
+	trial := given{rules: rules}
+	err = load.call(cmd.Context(), func(c control.Caller) error { return c.Call(cmd.Context(), "policy.known", dry, &trial.known) })
+	if err != nil && !errors.Is(err, errNoStore) {
+		return err
+	}
+	verdicts, err := admin.New(admin.Config{Explain: explainer{trial}, Now: time.Now}).PolicyExplain(cmd.Context(), admin.Socket, dry)
+	if err != nil {
+		return err
+	}
+	printVerdicts(cmd.OutOrStdout(), verdicts)
+	return nil
 }
 
 func printVerdicts(out io.Writer, verdicts []admin.Verdict) {
@@ -88,25 +92,21 @@ func printVerdicts(out io.Writer, verdicts []admin.Verdict) {
 	}
 }
 
-// withoutStore judges where nothing was stored yet: by the rules alone, knowing nobody and no conversation.
-func (load loader) withoutStore() (control.Caller, error) {
-	cfg, err := load()
-	if err != nil {
-		return nil, err
-	}
-	rules, err := policy.Compile(cfg.PolicyConfig())
-	if err != nil {
-		return nil, setupError{err}
-	}
-	s := admin.New(admin.Config{Explain: explainer{rulesAlone{rules}}, Now: time.Now})
-	const method = "policy.explain"
-	return control.Methods{method: methods(s)[method]}, nil
+// given is the policy of a configuration file with what is known elsewhere.
+type given struct {
+	rules *policy.Policy
+	known admin.Known
 }
 
-// rulesAlone is policy without a store behind it.
-type rulesAlone struct{ *policy.Policy }
+// Known implements explains.
+func (g given) Known(_ context.Context, env store.Envelope, h mail.Header) (policy.Input, error) {
+	k := g.known
+	facts := policy.Facts{ThreadSealed: k.Thread, Sender: k.Sender, Rcpts: k.Rcpts}
+	return policy.Input{Env: env, Header: h, Facts: facts, Own: k.Own, OwnTLS: k.OwnTLS}, nil
+}
 
 // Explain implements explains.
-func (r rulesAlone) Explain(_ context.Context, env store.Envelope, h mail.Header) ([]policy.Decision, error) {
-	return r.Decide(policy.Input{Env: env, Header: h, Facts: policy.Facts{Rcpts: make([]store.Status, len(env.Rcpts))}}), nil
+func (g given) Explain(ctx context.Context, env store.Envelope, h mail.Header) ([]policy.Decision, error) {
+	in, err := g.Known(ctx, env, h)
+	return g.rules.Decide(in), err
 }

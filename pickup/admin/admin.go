@@ -53,6 +53,16 @@ type Runner interface {
 // Explainer says what policy would do; the caller joins it to package intake.
 type Explainer interface {
 	Explain(ctx context.Context, env store.Envelope, header []byte) ([]Verdict, error)
+	Known(ctx context.Context, env store.Envelope, header []byte) (Known, error)
+}
+
+// Known is what a decision about a message depends on beside the rules.
+type Known struct {
+	Thread bool           `json:"thread,omitempty"` // it answers a sealed conversation
+	Sender store.Status   `json:"sender,omitempty"`
+	Rcpts  []store.Status `json:"rcpts,omitempty"`
+	Own    bool           `json:"own,omitempty"` // it is a mail of the gateway's own
+	OwnTLS bool           `json:"own_tls,omitempty"`
 }
 
 // Verdict is one recipient's line of a dry run.

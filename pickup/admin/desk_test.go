@@ -145,6 +145,10 @@ func (d *desk) Explain(_ context.Context, env store.Envelope, header []byte) ([]
 	return []admin.Verdict{{To: env.Rcpts[0].Address.String()}}, d.note("explain %s", header)
 }
 
+func (d *desk) Known(_ context.Context, _ store.Envelope, header []byte) (admin.Known, error) {
+	return admin.Known{Thread: true}, d.note("known %s", header)
+}
+
 // mail stores a message from alice to so many recipients, a minute after the last, and queues it.
 func (d *desk) mail(rcpts int, to store.Address) store.Message {
 	d.bed.T.Helper()

@@ -52,25 +52,45 @@ func (s *Service) PolicyExplain(ctx context.Context, a Actor, d DryRun) ([]Verdi
 	if err := a.allow("PolicyExplain"); err != nil {
 		return nil, err
 	}
+	env, err := s.dryEnvelope(d)
+	if err != nil {
+		return nil, err
+	}
+	return s.Explain.Explain(ctx, env, d.Header)
+}
+
+// PolicyKnownShow gathers what a decision depends on beside the rules, so that rules which are not in force can be tried.
+func (s *Service) PolicyKnownShow(ctx context.Context, a Actor, d DryRun) (Known, error) {
+	if err := a.allow("PolicyKnownShow"); err != nil {
+		return Known{}, err
+	}
+	env, err := s.dryEnvelope(d)
+	if err != nil {
+		return Known{}, err
+	}
+	return s.Explain.Known(ctx, env, d.Header)
+}
+
+func (s *Service) dryEnvelope(d DryRun) (store.Envelope, error) {
 	env := store.Envelope{ID: store.NewMessageID(s.Now()), At: s.Now(), Client: store.Client{Class: store.ClientTrusted}}
 	if d.From != "" {
 		from, err := readAddress(d.From)
 		if err != nil {
-			return nil, fmt.Errorf("sender: %w", err)
+			return env, fmt.Errorf("sender: %w", err)
 		}
 		env.From = &from
 	}
 	for _, to := range d.To {
 		addr, err := readAddress(to)
 		if err != nil {
-			return nil, fmt.Errorf("recipient: %w", err)
+			return env, fmt.Errorf("recipient: %w", err)
 		}
 		env.Rcpts = append(env.Rcpts, store.Rcpt{Address: addr})
 	}
 	if len(env.Rcpts) == 0 {
-		return nil, errors.New("the message names no recipient; give one with --to")
+		return env, errors.New("the message names no recipient; give one with --to")
 	}
-	return s.Explain.Explain(ctx, env, d.Header)
+	return env, nil
 }
 
 // SettingsShow is the configuration in force as YAML. There is no secret in it.

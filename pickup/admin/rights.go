@@ -80,8 +80,9 @@ var rights = map[Method][]Role{
 	"KeyRotate": {RoleAdmin},
 	"KeyRetire": {RoleAdmin},
 
-	"PolicyExplain": Roles(),
-	"SettingsShow":  {RoleAdmin, RoleAuditor},
+	"PolicyExplain":   Roles(),
+	"PolicyKnownShow": {RoleAdmin},
+	"SettingsShow":    {RoleAdmin, RoleAuditor},
 
 	"AdminList":   {RoleAdmin, RoleAuditor},
 	"AdminShow":   {RoleAdmin, RoleAuditor},

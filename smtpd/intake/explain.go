@@ -16,3 +16,10 @@ func (in *Intake) Explain(ctx context.Context, env store.Envelope, h mail.Header
 	}
 	return j.decisions, nil
 }
+
+// Known gathers what a decision about a message depends on beside the rules, so that other rules can be tried.
+func (in *Intake) Known(ctx context.Context, env store.Envelope, h mail.Header) (policy.Input, error) {
+	j := &job{in: in, env: env, header: h, own: in.origin(env, h)}
+	f, err := j.gather(ctx)
+	return j.input(f), err
+}

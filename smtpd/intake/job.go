@@ -50,9 +50,6 @@ func (j *job) isReply() bool { return j.parent != nil }
 
 // decide gathers facts and asks policy.
 func (j *job) decide(ctx context.Context) error {
-	if h := j.head(); h.authorErr == nil {
-		j.author = h.author.Address.Key()
-	}
 	f, err := j.gather(ctx)
 	if err != nil {
 		return err
@@ -67,10 +64,14 @@ func (j *job) decide(ctx context.Context) error {
 }
 
 func (j *job) judge(f facts) []policy.Decision {
-	return j.in.Policy.Decide(policy.Input{
+	return j.in.Policy.Decide(j.input(f))
+}
+
+func (j *job) input(f facts) policy.Input {
+	return policy.Input{
 		Env: j.env, Header: j.header, Own: j.own != nil, OwnTLS: j.own != nil && j.own.NeedTLS,
 		Facts: policy.Facts{ThreadSealed: f.thread, Sender: f.sender, Rcpts: f.rcpts},
-	})
+	}
 }
 
 func sameActions(a, b []policy.Decision) bool {
@@ -86,6 +87,9 @@ func sameActions(a, b []policy.Decision) bool {
 }
 
 func (j *job) gather(ctx context.Context) (f facts, err error) {
+	if h := j.head(); h.authorErr == nil {
+		j.author = h.author.Address.Key()
+	}
 	err = j.in.Store.View(ctx, func(tx store.Tx) error {
 		f, err = j.read(tx)
 		return err

@@ -74,6 +74,11 @@ func (r *runner) Drop(ctx context.Context, k store.RcptKey, reason string, by st
 	return r.bed.Store.Update(ctx, func(tx store.Tx) error { return errors.Join(tx.Queue().Remove(k), tx.Audit().Add(by)) })
 }
 
+// Known implements admin.Explainer; the console asks for judgements only.
+func (w *world) Known(context.Context, store.Envelope, []byte) (admin.Known, error) {
+	return admin.Known{}, nil
+}
+
 // Explain implements admin.Explainer: the first recipient is sealed, one at example.org relayed, others refused.
 func (w *world) Explain(_ context.Context, env store.Envelope, header []byte) (out []admin.Verdict, err error) {
 	if len(header) == 0 {
