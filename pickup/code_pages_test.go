@@ -72,6 +72,9 @@ func TestPagesOfCodesLookRightAndAxeFindsNothing(t *testing.T) {
 	g.visit("30-code-link", linkOf(first))
 	code := w.newCode(func() { tab.Press(".envelope .btn") })
 	g.look("30b-code")
+	if wraps := browser.Eval[string](tab, `getComputedStyle(document.querySelector("#code-h code")).whiteSpace`); wraps != "nowrap" {
+		t.Errorf("the letters that tell a mail may stand on two lines: %q", wraps)
+	}
 	tab.Fill("#code", wrongCode(code, 1))
 	tab.Press("main form .btn")
 	g.look("30c-code-wrong")
