@@ -30,6 +30,11 @@ const (
 	StateRefused   State = "refused"
 )
 
+// States lists the states that recipients are in.
+func States() []State {
+	return []State{StateQueued, StateDelivered, StateNotified, StateOpened, StateBounced, StateDeclined, StateRecalled, StateExpired, StateFailed, StateRefused}
+}
+
 // Final reports whether the state is an end state (I2).
 func (s State) Final() bool {
 	switch s {

@@ -47,6 +47,9 @@ func auditListCommand(load loader) *cobra.Command {
 		if err != nil {
 			return err
 		}
+		if *most < 1 {
+			return usage(cmd, errLimit)
+		}
 		return load.call(cmd.Context(), func(c control.Caller) error { return auditList(cmd, c, q, *most) })
 	}
 	return list

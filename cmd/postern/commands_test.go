@@ -172,6 +172,17 @@ func TestUserCommands(t *testing.T) {
 		wantParts(t, tr.must("audit", "list", "--actor", "socket", "--since", "1h"), "account.changed", "bob@ext.example", "name=changed")
 		wantParts(t, tr.must("audit", "export", "--user", "bob@ext.example", "--format", "json"), `"what":"account.changed"`, `"what":"account.registered"`)
 		tr.refused(exitSetup, []string{"audit", "list", "--since", "yesterday"}, "--since", "7d")
+		wantParts(t, tr.must("audit", "list", "--event", "account"), "account.changed")
+		for _, x := range [][3]string{
+			{"message list --state foo", `"foo"`, "queued, delivered, notified"}, {"message list --action relay", `"relay"`, "seal, reject"},
+			{"user list --class boss", `"boss"`, "member, guest"}, {"user list foo", `"foo"`, "active, invited, disabled"},
+			{"audit list --event accounts.", `"accounts"`, "message, account, group"}, {"message list --limit -1", "--limit", "1 or more"},
+			{"audit list --limit 0", "--limit", "1 or more"},
+		} {
+			if out, code := tr.postern(strings.Fields(x[0])...); code == 0 || !strings.Contains(out, x[1]) || !strings.Contains(out, x[2]) {
+				t.Errorf("%s ends with %d: %s", x[0], code, out)
+			}
+		}
 		wantParts(t, tr.must("message", "list", "--to", "bob@ext.example", "--action", "seal"), "alice@example.org", "opened")
 		wantParts(t, tr.must("user", "show", "BOB@ext.example"), "bob@ext.example", "active", "Has a password", "true")
 		for _, verb := range []string{"show", "disable", "enable"} {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -45,10 +46,16 @@ func messageListCommand(load loader) *cobra.Command {
 		if q.After, err = moment(*since, time.Now()); err != nil {
 			return usage(cmd, fmt.Errorf("--since: %w", err))
 		}
+		if *most < 1 {
+			return usage(cmd, errLimit)
+		}
 		return load.call(cmd.Context(), func(c control.Caller) error { return messageList(cmd, c, q, *most) })
 	}
 	return list
 }
+
+// errLimit: a list of no lines was asked for.
+var errLimit = errors.New("--limit: must be 1 or more")
 
 func messageList(cmd *cobra.Command, c control.Caller, q admin.MessageQuery, most int) error {
 	w := table(cmd.OutOrStdout())
@@ -189,7 +196,7 @@ func printMessage(out io.Writer, m admin.MessageView) error {
 			fmt.Fprintf(w, "  ended\t%s\n", r.Ended)
 		}
 		if r.Fetched > 0 {
-			fmt.Fprintf(w, "  link fetched\t%d times, by programs or people, before anybody signed in\n", r.Fetched)
+			fmt.Fprintf(w, "  link fetched\t%d times without a sign-in: each look at its pages counts, the recipient's own and those of programs that test links\n", r.Fetched)
 		}
 		if r.Detail != "" {
 			fmt.Fprintf(w, "  detail\t%s\n", r.Detail)

@@ -28,7 +28,7 @@ func userCommand(c console) *cobra.Command {
 func userListCommand(load loader) *cobra.Command {
 	list := &cobra.Command{
 		Use: "list [active|invited|disabled]", Short: "List users by address",
-		Args:      cobra.MatchAll(cobra.MaximumNArgs(1), cobra.OnlyValidArgs),
+		Args:      cobra.MaximumNArgs(1),
 		ValidArgs: []string{"active", "invited", "disabled"},
 	}
 	var q admin.UserQuery

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/csv"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -54,9 +55,13 @@ func (s *Service) AuditList(ctx context.Context, a Actor, q AuditQuery, c store.
 }
 
 func (s *Service) auditPage(ctx context.Context, q AuditQuery, c store.Cursor) (page AuditPage, err error) {
+	what, err := readWhat(q.What)
+	if err := errors.Join(err, notNegative(q.Limit)); err != nil {
+		return page, err
+	}
 	err = s.Store.View(ctx, func(tx store.Tx) error {
 		page = AuditPage{}
-		f := store.EventFilter{Actor: strings.TrimSpace(q.Actor), What: q.What, From: q.From, To: q.To}
+		f := store.EventFilter{Actor: strings.TrimSpace(q.Actor), What: what, From: q.From, To: q.To}
 		if q.User != "" {
 			if f.Account, err = findAnybody(tx, q.User); err != nil {
 				return err
@@ -71,6 +76,15 @@ func (s *Service) auditPage(ctx context.Context, q AuditQuery, c store.Cursor) (
 		return err
 	})
 	return page, err
+}
+
+// readWhat reads which events are wanted: the name of one, or a family, with or without its dot. *InputError.
+func readWhat(typed store.What) (store.What, error) {
+	family, _, whole := strings.Cut(string(typed), ".")
+	if err := oneOf("event", family, "message", "account", "group", "queue", "key", "admin", "setting", "server"); err != nil || whole || typed == "" {
+		return typed, err
+	}
+	return typed + ".", nil
 }
 
 // findAnybody finds the id of a user or, where there is none, of an administrator.

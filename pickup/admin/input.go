@@ -2,6 +2,7 @@ package admin
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"postern/store"
@@ -22,6 +23,26 @@ func input(err error) error {
 		return nil
 	}
 	return &InputError{err}
+}
+
+// oneOf refuses a word of a filter that is none of those that there are; "" does not select. *InputError.
+func oneOf[T ~string](what string, typed T, words ...T) error {
+	if typed == "" || slices.Contains(words, typed) {
+		return nil
+	}
+	var all []string
+	for _, w := range words {
+		all = append(all, string(w))
+	}
+	return inputf("%s %q: there is only %s", what, string(typed), strings.Join(all, ", "))
+}
+
+// notNegative refuses a number of rows below 0. *InputError.
+func notNegative(rows int) error {
+	if rows < 0 {
+		return inputf("limit %d: must not be negative", rows)
+	}
+	return nil
 }
 
 // said is a sentence for people, and the cause that callers ask for by errors.Is.

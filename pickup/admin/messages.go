@@ -61,6 +61,10 @@ func (s *Service) MessageList(ctx context.Context, a Actor, q MessageQuery, c st
 }
 
 func (q MessageQuery) filter() (store.Filter, error) {
+	err := errors.Join(oneOf("state", q.State, store.States()...), oneOf("action", q.Action, store.ActionSeal, store.ActionReject), notNegative(q.Limit))
+	if err != nil {
+		return store.Filter{}, err
+	}
 	f := store.Filter{State: q.State, Action: q.Action, Rule: strings.TrimSpace(q.Rule), From: q.After, To: q.Before}
 	for _, x := range []struct {
 		typed string

@@ -53,6 +53,11 @@ func (s *Service) UserList(ctx context.Context, a Actor, q UserQuery, c store.Cu
 	if err := a.allow("UserList"); err != nil {
 		return page, err
 	}
+	err = errors.Join(oneOf("status", q.Status, store.StatusActive, store.StatusInvited, store.StatusDisabled),
+		oneOf("class", q.Class, store.ClassMember, store.ClassGuest), notNegative(q.Limit))
+	if err != nil {
+		return page, err
+	}
 	err = s.Store.View(ctx, func(tx store.Tx) error {
 		page = UserPage{}
 		accounts, next, err := tx.Accounts().List(store.AccountFilter{Search: q.Search, Status: q.Status, Class: q.Class, Recent: q.Recent}, c, limit(q.Limit))

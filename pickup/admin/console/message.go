@@ -4,7 +4,6 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 
 	"postern/pickup/admin"
@@ -121,8 +120,7 @@ func (p messagesPage) Problem(field string) *problem { return at(p.Problems, fie
 
 // States are what the filter offers.
 func (messagesPage) States() []store.State {
-	return []store.State{store.StateQueued, store.StateDelivered, store.StateNotified, store.StateOpened, store.StateBounced, store.StateDeclined,
-		store.StateRecalled, store.StateExpired, store.StateFailed, store.StateRefused}
+	return store.States()
 }
 
 // messageQuery reads the filters; what is wrong with them is in Problems.
@@ -137,9 +135,6 @@ func (c *Console) messageQuery(r *http.Request, who admin.Signed) (messagesPage,
 		if _, err := store.ParseAddress(typed); typed != "" && err != nil {
 			p.Problems = append(p.Problems, problem{Field: field, Kind: "address", What: typed})
 		}
-	}
-	if !slices.Contains(append(p.States(), ""), q.State) {
-		p.State, q.State = "", ""
 	}
 	q.After = c.day(p.After, "after-day", &p.Problems)
 	if q.Before = c.day(p.Before, "before-day", &p.Problems); !q.Before.IsZero() {
