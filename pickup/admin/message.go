@@ -86,7 +86,7 @@ func (s *Service) MessageTrace(ctx context.Context, a Actor, q TraceQuery) (foun
 		return nil
 	})
 	if err == nil && len(found) == 0 {
-		return nil, sayf(store.ErrNotFound, "nothing is known of %q: give a message id, an item id, a Message-ID, an address, or the reference of a refusal", q.What)
+		return nil, sayf(store.ErrNotFound, "nothing is known of %q: give the whole id of a message or an item (the console's lists show its end only), a Message-ID, an address, or the reference of a refusal", q.What)
 	}
 	return found, err
 }

@@ -155,6 +155,11 @@ func TestConsoleQueue(t *testing.T) {
 			t.Errorf("the queue does not say %q: %s", text, plain(list.body))
 		}
 	}
+	for _, path := range []string{"/queue/" + k.String(), "/queue/" + k.String() + "/drop"} { // whole, as commands want it
+		if a := v.get(path); !strings.Contains(plain(a.body), k.String()) {
+			t.Errorf("%s does not show the id: %s", path, plain(a.body))
+		}
+	}
 	if one := v.get("/queue?domain=CLINIC.example"); one.says("joan") || !one.says("reception") {
 		t.Error("the filter by domain does not hold")
 	}

@@ -248,6 +248,10 @@ func TestConsoleExtendAndNotify(t *testing.T) {
 		t.Errorf("all: %d, %s and %s", a.status, w.bed.Rcpt(one).Expires, w.bed.Rcpt(two).Expires)
 	}
 	desk := w.signedIn(priya, admin.RoleHelpDesk)
+	w.bed.ChangeRcpt(two, func(r *store.Recipient) { r.State, r.Opened = store.StateOpened, w.Now() })
+	if a := desk.get(path); strings.Count(plain(a.body), "Notify again") != 2 { // who has opened it may have lost the mail since
+		t.Errorf("an opened share cannot be told of again: %s", plain(a.body))
+	}
 	if a := desk.get(path); !a.says("Notify again") || !a.says("Notifying again never sends a new link") || a.says("Recall for all") {
 		t.Errorf("the help desk sees: %s", plain(a.body))
 	}
