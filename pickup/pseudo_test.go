@@ -149,7 +149,7 @@ func TestLongWordsBreakNoPage(t *testing.T) {
 
 // TestEveryPageReadsFromRightToLeft: in Arabic axe finds nothing, and no page is wider than its screen.
 func TestEveryPageReadsFromRightToLeft(t *testing.T) {
-	all, err := web.Builtin()
+	all, err := builtin()
 	must(t, err)
 	pages := everyPage(t, speaking(t, all, "ar"))
 	tab := browser.Start(t).Tab(t)

@@ -86,6 +86,9 @@ func must(t testing.TB, err error) {
 	}
 }
 
+// builtin is what the site says in all languages; reading it takes longer than most tests.
+var builtin = sync.OnceValues(web.Builtin)
+
 func newWorld(t *testing.T, change ...func(*pickup.Config)) *world {
 	t.Helper()
 	w := &world{t: t, log: &safeBuffer{}}
@@ -93,9 +96,11 @@ func newWorld(t *testing.T, change ...func(*pickup.Config)) *world {
 	must(t, err)
 	w.now.Store(time.Date(2026, 6, 12, 19, 4, 31, 0, london).UnixMilli())
 	var handler http.Handler
+	// The testing package keeps what cleanups hold until all tests have ended, so they are to hold little.
+	t.Cleanup(func() { handler, w.site, w.accounts, w.messages, w.store, w.outbox = nil, nil, nil, nil, nil, nil })
 	w.server = httptest.NewUnstartedServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) { handler.ServeHTTP(rw, r) }))
 	address := "http://" + w.server.Listener.Addr().String()
-	text, err := web.Builtin()
+	text, err := builtin()
 	must(t, err)
 	u, err := url.Parse(address)
 	must(t, err)

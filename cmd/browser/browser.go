@@ -129,12 +129,12 @@ func (tab *Tab) Click(css string) {
 // Press presses a button or link and waits until the page that it leads to is there.
 func (tab *Tab) Press(css string) {
 	tab.t.Helper()
-	tab.travel("press "+css, func() { tab.Click(css) })
+	tab.Travel("press "+css, func() { tab.Click(css) })
 }
 
-// travel does what leads to another page and waits until that is there. The old page is marked: with a sandboxed frame
+// Travel does what leads to another page and waits until that is there. The old page is marked: with a sandboxed frame
 // in the new one, its load event does not reach us reliably.
-func (tab *Tab) travel(what string, act func()) {
+func (tab *Tab) Travel(what string, act func()) {
 	tab.t.Helper()
 	Eval[bool](tab, "document.documentElement.dataset.old = 'yes', true")
 	act()

@@ -135,7 +135,7 @@ func (tab *Tab) AwaitFocus(css string) {
 // KeysTo presses keys that lead to another page, and waits until it is there.
 func (tab *Tab) KeysTo(keys string) {
 	tab.t.Helper()
-	tab.travel("press keys on "+tab.Path(), func() { tab.Keys(keys) })
+	tab.Travel("press keys on "+tab.Path(), func() { tab.Keys(keys) })
 }
 
 // ChooseFiles opens the dialog of the file field that has the focus, by the Space key, and chooses files in it.

@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"net/http"
-	"strings"
 	"time"
 
 	"postern/cmd/browser"
@@ -79,22 +78,15 @@ func (r *robot) pressAll(link string) {
 	}
 }
 
-// act does something in the page and, where that sends a request, waits until the gateway has answered it: leaving the
+// act does something in the page and, where that sends a request, waits until the browser shows the answer: leaving the
 // page before would take it back.
 func (r *robot) act(js string, sends bool) {
 	r.tr.t.Helper()
-	before := r.answered()
-	r.tab.Eval(js)
 	if sends {
-		waitUntil(r.tr.t, "the gateway answers the robot", func() bool { return r.answered() > before })
+		r.tab.Travel("press", func() { r.tab.Eval(js) })
 		return
 	}
+	r.tab.Eval(js)
 	const moment = 20 * time.Millisecond // for scripts that a press sets off
 	time.Sleep(moment)
-}
-
-// answered counts the requests for pages that the gateway has answered, but for those that lead on to another.
-func (r *robot) answered() int {
-	log := r.tr.log.String()
-	return strings.Count(log, `"event":"http"`) - strings.Count(log, `"route":"/static/`) - strings.Count(log, `"status":303,"size":`)
 }

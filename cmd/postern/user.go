@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -28,7 +29,12 @@ func userCommand(c console) *cobra.Command {
 func userListCommand(load loader) *cobra.Command {
 	list := &cobra.Command{
 		Use: "list [active|invited|disabled]", Short: "List users by address",
-		Args:      cobra.MaximumNArgs(1),
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 1 && !slices.Contains(cmd.ValidArgs, args[0]) {
+				return fmt.Errorf("%q is no status: a user is %s", args[0], strings.Join(cmd.ValidArgs, ", "))
+			}
+			return cobra.MaximumNArgs(1)(cmd, args)
+		},
 		ValidArgs: []string{"active", "invited", "disabled"},
 	}
 	var q admin.UserQuery

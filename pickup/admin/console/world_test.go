@@ -110,6 +110,8 @@ func newWorld(t *testing.T, change ...func(*console.Config)) *world {
 	w.bed = testbed.New(t, w.Now)
 	w.runner.bed = w.bed
 	var handler http.Handler
+	// The testing package keeps what cleanups hold until all tests have ended, so they are to hold little.
+	t.Cleanup(func() { handler, w.admin, w.accounts, w.messages = nil, nil, nil, nil })
 	w.server = httptest.NewUnstartedServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) { handler.ServeHTTP(rw, r) }))
 	address := "http://" + w.server.Listener.Addr().String()
 	w.build(address, london)
