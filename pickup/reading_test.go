@@ -53,7 +53,7 @@ func TestB15ReadingOrder(t *testing.T) {
 	tab.Press("main .btn")
 	reads("the refused sign-in", guestHead, "main:; alert: Error: You are not signed in; heading: Error: You are not signed in; link: Check the email address; "+
 		"link: Type the password again; heading: Sign in; textbox: Email address; textbox: Password; checkbox: Keep me logged in; button: Sign in; "+
-		"link: Forgot your password? Send a password reminder.; link: Change your password; link: 01632 960 626; "+
+		"link: Forgot your password? Send a password reminder.; link: Change your password; link: 01632 960 626; link: ict.desk@example.org; "+
 		"complementary: If you still cannot sign in; heading: If you still cannot sign in; heading: You received a message from the council; "+
-		"link: supported browsers; heading: You work for Example County Council; link: 01632 960 626; heading: When you ask for help; button: Copy the details; status:")
+		"link: supported browsers; heading: You work for Example County Council; link: 01632 960 626; link: ict.desk@example.org; heading: When you ask for help; button: Copy the details; status:")
 }

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -120,9 +121,28 @@ func (tab *Tab) Files(css string, paths ...string) {
 	tab.do("choose files "+css, chromedp.SetUploadFiles(chromedp.CSS(css), paths))
 }
 
+// place scrolls to an element, if it is there, and says where it stands then.
+const place = `(e => {
+  if (!e) return "";
+  e.scrollIntoView({block: "center", behavior: "instant"});
+  const r = e.getBoundingClientRect();
+  return [r.x, r.y, r.width, r.height].join();
+})(document.querySelector(CSS))`
+
+// awaitStill waits until an element stands still: a click meets what is at its place by then.
+func (tab *Tab) awaitStill(css string) {
+	tab.t.Helper()
+	look := strings.Replace(place, "CSS", strconv.Quote(css), 1)
+	for at, now := "?", ""; at != now; time.Sleep(pause) {
+		at = now
+		now = Eval[string](tab, look)
+	}
+}
+
 // Click presses something that leads to no other page.
 func (tab *Tab) Click(css string) {
 	tab.t.Helper()
+	tab.awaitStill(css)
 	tab.do("click "+css, chromedp.Click(chromedp.CSS(css)))
 }
 
@@ -209,7 +229,7 @@ func (tab *Tab) View(v Viewport) {
 	tab.do("set viewport", chromedp.EmulateViewport(v.Width, v.Height))
 	tab.command("set colour scheme", func(ctx context.Context) error {
 		_, err := chromedp.Call(ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
-			Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}, {Name: "forced-colors", Value: forced}}})
+			Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}, {Name: "forced-colors", Value: forced}, {Name: "prefers-reduced-motion", Value: "reduce"}}})
 		return err
 	})
 	tab.awaitSize()
