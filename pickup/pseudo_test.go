@@ -162,6 +162,6 @@ func TestEveryPageReadsFromRightToLeft(t *testing.T) {
 			t.Errorf("%s is not in Arabic", name)
 		}
 		tab.Go(server.URL + "/page/" + name)
-		tab.Inspect(t, "ar-"+name, false)
+		tab.InspectText(t, "ar-"+name)
 	}
 }

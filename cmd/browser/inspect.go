@@ -18,19 +18,10 @@ const large = `const l = new CSSStyleSheet();
 // layout does. authored: the document is a mail's own, whose author answers for its tables.
 func (tab *Tab) Inspect(t testing.TB, name string, authored bool) {
 	t.Helper()
-	for _, look := range []struct {
-		suffix string
-		screen Viewport
-		check  axeRules
-	}{
+	tab.look(t, name, []look{
 		{"-1280", Desk, axeAll}, {"-dark", Night, axeColours}, {"-forced", Forced, axeColours},
 		{"-375", Phone, axeLayout}, {"-zoom", Zoomed, axeLayout}, {"-320", Narrow, axeLayout},
-	} {
-		tab.View(look.screen)
-		tab.Screenshot(name + look.suffix)
-		tab.axe(t, look.check)
-		tab.fits(t, name+look.suffix)
-	}
+	})
 	if !authored {
 		tab.Eval(spaced)
 		tab.fits(t, name+" with widely spaced text at 320 px")
@@ -40,6 +31,30 @@ func (tab *Tab) Inspect(t testing.TB, name string, authored bool) {
 		tab.Eval("document.adoptedStyleSheets = []")
 	}
 	tab.View(Desk)
+}
+
+// InspectText looks at a page in another language, whose colours are those that Inspect has seen: on a wide screen and at
+// 320 px.
+func (tab *Tab) InspectText(t testing.TB, name string) {
+	t.Helper()
+	tab.look(t, name, []look{{"-1280", Desk, axeLayout}, {"-320", Narrow, axeLayout}})
+}
+
+// look is one way to see a page.
+type look struct {
+	suffix string
+	screen Viewport
+	check  axeRules
+}
+
+func (tab *Tab) look(t testing.TB, name string, looks []look) {
+	t.Helper()
+	for _, l := range looks {
+		tab.View(l.screen)
+		tab.Screenshot(name + l.suffix)
+		tab.axe(t, l.check)
+		tab.fits(t, name+l.suffix)
+	}
 }
 
 // fits fails the test if the page is wider than its screen.

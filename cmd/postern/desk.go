@@ -53,8 +53,8 @@ const (
 )
 
 // alarms are what the machine has to say to administrators.
-func (g *gateway) alarms() (list []admin.Alert) {
-	if g.db.Check(context.Background()) != nil {
+func (g *gateway) alarms(ctx context.Context) (list []admin.Alert) {
+	if g.db.Check(ctx) != nil {
 		list = append(list, admin.Alert{Kind: admin.AlertStore, Urgent: true})
 	}
 	spare, err := g.room.spare()

@@ -93,6 +93,7 @@ type confirming struct {
 	at     time.Time
 	client Client
 	alias  store.Address
+	asked  time.Time
 	own    store.Account // of the alias itself; zero: none
 	chain  []byte        // the seed of own's current key, sealed to that of the account
 	told   []outbox.Prepared
@@ -126,10 +127,22 @@ func (s *Service) readAlias(ctx context.Context, who Signed, c *confirming) erro
 		if t.Account != who.Account.ID {
 			return ErrNotYours
 		}
-		c.alias = t.Address
+		c.alias, c.asked = t.Address, t.Created
 		c.own, err = ownAccount(tx, who.Account.ID, t.Address)
-		return err
+		if err != nil {
+			return err
+		}
+		return c.overtaken(c.own)
 	})
+}
+
+// overtaken refuses a link that was mailed before somebody took the address back: whoever had its mailbox for a while may
+// have it, as all other links of that time (Disowned).
+func (c confirming) overtaken(own store.Account) error {
+	if !own.ID.IsZero() && !own.Disowned.IsZero() && !c.asked.After(own.Disowned) {
+		return ErrUnknownLink
+	}
+	return nil
 }
 
 // ownAccount is the account of an address that is to become an alias of another; the zero Account when it has none.
@@ -182,6 +195,9 @@ func (s *Service) commitAlias(ctx context.Context, who Signed, c confirming) err
 			}
 			own, err := ownAccount(tx, a.ID, c.alias)
 			if err != nil {
+				return err
+			}
+			if err := c.overtaken(own); err != nil {
 				return err
 			}
 			if own.ID != c.own.ID || own.Registered != c.own.Registered || currentOf(own) != currentOf(c.own) {

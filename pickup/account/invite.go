@@ -88,9 +88,7 @@ func (s *Service) Invite(ctx context.Context, in Invitation, list []Invitee) ([]
 	err := store.Retry(ctx, func() error {
 		return s.Store.Update(ctx, func(tx store.Tx) error {
 			for i, x := range ready {
-				if err := x.commit(tx); errors.Is(err, store.ErrCorrupt) {
-					return &InviteeError{x.to.Address, "the record of the user is damaged", err}
-				} else if err != nil {
+				if err := x.commit(tx); err != nil {
 					return err
 				}
 				out[i] = x.outcome
@@ -134,6 +132,9 @@ func (s *Service) prepareInvitation(ctx context.Context, in Invitation, to Invit
 // commit decides by the row as it is, and does what follows.
 func (x *inviting) commit(tx store.Tx) error {
 	a, err := find(tx, x.to.Address.Key())
+	if errors.Is(err, store.ErrCorrupt) {
+		return &InviteeError{x.to.Address, "the record of the user is damaged", err}
+	}
 	if err != nil {
 		return err
 	}

@@ -70,6 +70,7 @@ const adoptPage = 100
 // adoptAll moves the messages of merged accounts to the account that took them over. What fails is tried again at the
 // next sign-in: until then those messages are in no inbox.
 func (s *Service) adoptAll(ctx context.Context, id store.AccountID) {
+	ctx = context.WithoutCancel(ctx) // nobody stops it by leaving
 	for {
 		more, err := s.adopt(ctx, id)
 		if err != nil {

@@ -8,9 +8,10 @@ import (
 	"postern/store"
 )
 
-// returnAll gives back what an account has in its inbox, and wrote, for addresses that were parted from it. What fails is
-// tried again at its next sign-in.
+// returnAll gives back what an account has in its inbox, and wrote, for addresses that were parted from it. Nobody stops it
+// by leaving. What fails is tried again at the account's next sign-in, and when its keys are looked at.
 func (s *Service) returnAll(ctx context.Context, id store.AccountID) {
+	ctx = context.WithoutCancel(ctx)
 	a, err := s.row(ctx, id)
 	for _, to := range a.Returns {
 		if err == nil {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"postern/pickup/account"
 	"postern/store"
@@ -46,5 +47,34 @@ func TestK9PartedMessagesAreGivenBackAtTheNextSignIn(t *testing.T) {
 		if err := e.ReleaseAlias(ctx, "priya", id, bob); !errors.Is(err, account.ErrNoAlias) {
 			t.Errorf("the account's own address: %v", err)
 		}
+	})
+}
+
+// TestK9LinkFromBeforeTheReleaseTakesNothing: who had the mailbox for a while may have asked from several accounts. Their
+// links end when the help desk takes the address back; one that is mailed afterwards works.
+func TestK9LinkFromBeforeTheReleaseTakesNothing(t *testing.T) {
+	carl := store.Address{Local: "carl", Domain: "mail.example"}
+	synctest.Test(t, func(t *testing.T) {
+		e := newEnv(t)
+		ctx := t.Context()
+		e.quick(rob)
+		first, _ := e.quick(bob)
+		e.quick(carl)
+		one, err := e.SignIn(ctx, login(bob.String(), password))
+		must(t, err)
+		two, err := e.SignIn(ctx, login(carl.String(), password))
+		must(t, err)
+		kept := e.ask(two, rob)
+		must(t, e.ConfirmAlias(ctx, one, account.AliasAnswer{Token: e.ask(one, rob), Client: client}))
+		time.Sleep(time.Minute)
+		must(t, e.ReleaseAlias(ctx, "priya", first, rob))
+		if err := e.ConfirmAlias(ctx, two, account.AliasAnswer{Token: kept, Client: client}); !errors.Is(err, account.ErrUnknownLink) {
+			t.Errorf("the link of before: %v", err)
+		}
+		if a := e.bed.Account(two.Account.ID); len(a.Aliases) != 0 {
+			t.Errorf("aliases %v", a.Aliases)
+		}
+		time.Sleep(time.Minute)
+		must(t, e.ConfirmAlias(ctx, two, account.AliasAnswer{Token: e.ask(two, rob), Client: client}))
 	})
 }

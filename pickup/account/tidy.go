@@ -55,6 +55,9 @@ func (s *Service) DropKeys(ctx context.Context, c store.Cursor) (dropped int, ne
 	}
 	var errs []error
 	for _, a := range page {
+		if len(a.Returns) > 0 {
+			s.returnAll(ctx, a.ID)
+		}
 		n, err := s.dropKeys(ctx, a)
 		if dropped += n; err != nil {
 			errs = append(errs, fmt.Errorf("account %s: %w", a.ID, err))

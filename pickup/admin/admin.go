@@ -102,7 +102,7 @@ type Config struct {
 	Organization string // names the console in authenticator apps
 	Settings     string // the configuration in force as YAML; it names files of secrets, and holds none
 
-	Alarms func() []Alert // what the machine has to say: disk, certificates; nil: nothing
+	Alarms func(context.Context) []Alert // what the machine has to say: disk, certificates; nil: nothing
 
 	Log *slog.Logger
 	Now func() time.Time

@@ -44,11 +44,12 @@ func (s *Service) AlertList(ctx context.Context, a Actor) (list []Alert, err err
 		return nil, err
 	}
 	now := s.now()
+	var machine []Alert
+	if s.Alarms != nil { // not within the View: a look at the store may write
+		machine = s.Alarms(ctx)
+	}
 	err = s.Store.View(ctx, func(tx store.Tx) error {
-		list = nil
-		if s.Alarms != nil {
-			list = s.Alarms()
-		}
+		list = slices.Clone(machine)
 		for _, find := range []func(store.Tx, time.Time) ([]Alert, error){oldQueue, muted, declined} {
 			found, err := find(tx, now)
 			if err != nil {

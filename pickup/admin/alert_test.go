@@ -1,6 +1,7 @@
 package admin_test
 
 import (
+	"context"
 	"strings"
 	"testing"
 	"time"
@@ -66,7 +67,7 @@ func TestAlertsTellWhatNeedsAHand(t *testing.T) {
 		}
 		return nil
 	})
-	d.Alarms = func() []admin.Alert { return []admin.Alert{{Kind: admin.AlertDisk}} }
+	d.Alarms = func(context.Context) []admin.Alert { return []admin.Alert{{Kind: admin.AlertDisk}} }
 	if got := list(); got != "queue muted disk declined" {
 		t.Errorf("alerts are %q", got)
 	}

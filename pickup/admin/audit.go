@@ -78,10 +78,15 @@ func (s *Service) auditPage(ctx context.Context, q AuditQuery, c store.Cursor) (
 	return page, err
 }
 
+// EventFamilies are the first words of the names of events.
+func EventFamilies() []string {
+	return []string{"message", "account", "admin", "queue", "key", "group", "setting", "server"}
+}
+
 // readWhat reads which events are wanted: the name of one, or a family, with or without its dot. *InputError.
 func readWhat(typed store.What) (store.What, error) {
 	family, _, whole := strings.Cut(string(typed), ".")
-	if err := oneOf("event", family, "message", "account", "group", "queue", "key", "admin", "setting", "server"); err != nil || whole || typed == "" {
+	if err := oneOf("event", family, EventFamilies()...); err != nil || whole || typed == "" {
 		return typed, err
 	}
 	return typed + ".", nil

@@ -26,8 +26,11 @@ type auditPage struct {
 func (p auditPage) Problem(field string) *problem { return at(p.Problems, field) }
 
 // Families are what the filter offers.
-func (auditPage) Families() []string {
-	return []string{"message.", "account.", "admin.", "queue.", "key.", "group.", "settings.", "server."}
+func (auditPage) Families() (list []string) {
+	for _, family := range admin.EventFamilies() {
+		list = append(list, family+".")
+	}
+	return list
 }
 
 // auditQuery reads the filters; what is wrong with them is in Problems.

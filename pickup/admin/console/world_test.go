@@ -144,7 +144,7 @@ func (w *world) build(address string, zone *time.Location) {
 		Recorder: rec, Internal: func(d string) bool { return d == "example.org" }, Now: w.Now, Log: w.bed.Logger()})
 	w.admin = admin.New(admin.Config{Store: w.bed.Store, Keys: w.bed.Keys, Threads: threads, Messages: w.messages, Users: w.accounts,
 		Runner: &w.runner, Explain: w, LogOns: w.accounts, Recorder: rec, Internal: func(d string) bool { return d == "example.org" }, Signs: func(d string) bool { return d == "example.org" }, ConsoleURL: address, Organization: "Example County Council",
-		Settings: "hostname: \"gateway.example.org\"\n", Zone: zone, Alarms: func() []admin.Alert { return w.alarms },
+		Settings: "hostname: \"gateway.example.org\"\n", Zone: zone, Alarms: func(context.Context) []admin.Alert { return w.alarms },
 		Now: w.Now, Log: w.bed.Logger()})
 }
 
