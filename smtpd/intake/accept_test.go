@@ -110,6 +110,30 @@ func TestEveryRecipientHasItsOwnFate(t *testing.T) {
 	}
 }
 
+// TestRefusedCrowdTakesLittleRoom: of a message to very many, or to one again and again, a few recipients are kept.
+func TestRefusedCrowdTakesLittleRoom(t *testing.T) {
+	t.Parallel()
+	var crowd []string
+	for i := range 100 {
+		crowd = append(crowd, fmt.Sprintf("p%d@ext.example", i))
+	}
+	for name, tt := range map[string]struct {
+		to   []string
+		kept int
+	}{"very many": {crowd, 20}, "one again and again": {slices.Repeat([]string{bob}, 100), 1}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			g := newGate(t)
+			env := envelope("alice@example.org", tt.to...)
+			_, err := g.Accept(t.Context(), env, strings.NewReader(letter("Subject: [secure forever]")))
+			isReply(t, err, 550, "unknown option")
+			if got := len(g.bed.Recipients(env.ID)); got != tt.kept {
+				t.Errorf("%d recipients kept, want %d", got, tt.kept)
+			}
+		})
+	}
+}
+
 func TestRefusedAsAWhole(t *testing.T) {
 	t.Parallel()
 	byUs := strings.TrimSuffix(strings.Repeat("Received: from a by gw.example.org with SMTP; x\r\n", 4), "\r\n")

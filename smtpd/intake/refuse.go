@@ -13,6 +13,10 @@ import (
 // room, so that no flood of refused mail fills the disk.
 const maxRefused = 50_000
 
+// maxRefusedOfOne is how many recipients of one refused message are kept; its event has the number of all. A message to a
+// thousand people would push a thousand others out.
+const maxRefusedOfOne = 20
+
 // recordRefused keeps of a refused message who, when and why, so that it is found like any other (MAIL 10.2). The refusal
 // stands whether or not that succeeds.
 func (j *job) recordRefused(ctx context.Context, cause error) {
@@ -42,10 +46,15 @@ func (j *job) refusedMessage() store.Message {
 	return m
 }
 
-// refusedRcpts are all recipients, each with the rule and reason that refused it, or that refused another one and the
+// refusedRcpts are the first recipients, each address once, each with the rule and reason that refused it, or that refused another one and the
 // message with it.
 func (j *job) refusedRcpts(reply *store.ReplyError) (rcpts []store.Recipient) {
-	for i := range j.env.Rcpts {
+	seen := map[store.AddressKey]bool{}
+	for i, to := range j.env.Rcpts {
+		if seen[to.Address.Key()] || len(rcpts) == maxRefusedOfOne {
+			continue
+		}
+		seen[to.Address.Key()] = true
 		d := policy.Decision{Action: store.ActionReject, Rule: j.firstRule(store.ActionReject), Reason: reply.Text}
 		if i < len(j.decisions) && j.decisions[i].Action == store.ActionReject {
 			d = j.decisions[i]

@@ -140,6 +140,11 @@ func TestB13HelpDeskRemovesAnAlias(t *testing.T) {
 	if a := admins.get("/audit?what=account.alias-removed"); strings.Count(a.body, `<td data-label="What">`) != 2 || !a.says(priya.String()) {
 		t.Errorf("the audit log: %s", plain(a.body))
 	}
+	for _, family := range admin.EventFamilies() {
+		if a := admins.get("/audit?what=" + family + "."); a.status != http.StatusOK {
+			t.Errorf("the audit log's family %s: %d", family, a.status)
+		}
+	}
 	if a := v.get("/users?q=joan%40hartley"); !a.says("joan@hartley-family.example") {
 		t.Errorf("the address has no row: %s", plain(a.body))
 	}
