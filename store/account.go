@@ -99,12 +99,14 @@ type Account struct {
 	Created  time.Time    `json:"created"`
 	// Into is the account that took this one over; for StatusMerged.
 	Into AccountID `json:"into,omitzero"`
+	// Brought are its aliases of then, which that account took over as well.
+	Brought []Address `json:"brought,omitempty"`
 	// Adopts are accounts whose messages this one is still to take over.
 	Adopts []AccountID `json:"adopts,omitempty"`
 	// Returns are accounts whose address was an alias of this one, and which are still to get back what came for it.
 	Returns []AccountID `json:"returns,omitempty"`
-	// OwedBy is the account that has this one among its Returns.
-	OwedBy AccountID `json:"owed_by,omitzero"`
+	// OwedBy are the accounts that have this one among their Returns.
+	OwedBy []AccountID `json:"owed_by,omitempty"`
 	// RegisteredAt decides which links may confirm the account (KEYS K8 (a)).
 	RegisteredAt time.Time `json:"reg_at,omitzero"`
 	LastSignIn   time.Time `json:"last,omitzero"`
@@ -175,6 +177,12 @@ func (s Session) Until() time.Time {
 		return idle
 	}
 	return s.Ends
+}
+
+// LiveSessions are the sessions of an account that have not ended at a time.
+func LiveSessions(tx Tx, owner AccountID, now time.Time) ([]Session, error) {
+	all, err := tx.Sessions().Of(owner)
+	return slices.DeleteFunc(all, func(s Session) bool { return !now.Before(s.Until()) }), err
 }
 
 // Purpose says what a use-once token does.

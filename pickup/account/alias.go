@@ -158,7 +158,7 @@ func (s *Service) RemoveAlias(ctx context.Context, who Signed, in AliasForm) err
 	if err := s.prove(ctx, who, in.Password, in.Client); err != nil {
 		return err
 	}
-	x := release{address: address, at: s.now(), by: actorSelf, browser: in.Client.Browser}
+	x := release{leaving: []leaving{{address: address}}, at: s.now(), by: actorSelf, browser: in.Client.Browser}
 	if err := s.tellRelease(ctx, who.Account, &x); err != nil {
 		return err
 	}
@@ -168,14 +168,14 @@ func (s *Service) RemoveAlias(ctx context.Context, who Signed, in AliasForm) err
 		if err != nil {
 			return err
 		}
-		if a.Address.Key() != address.Key() && a.Owns(address.Key()) {
+		if isAlias(a, address.Key()) {
 			freed, err = x.commit(tx, a)
 			return err
 		}
 		if !waited {
 			return nil
 		}
-		return tx.Audit().Add(x.event(a.ID))
+		return tx.Audit().Add(x.event(a.ID, address))
 	})
 	if err != nil {
 		return fmt.Errorf("remove alias: %w", err)
@@ -186,15 +186,15 @@ func (s *Service) RemoveAlias(ctx context.Context, who Signed, in AliasForm) err
 	return nil
 }
 
-// stopWaiting drops the links by which the address could become an alias of an account, and reports whether there were
-// any.
+// stopWaiting drops the links by which the first address could become an alias of an account, and reports whether there
+// were any.
 func (x release) stopWaiting(tx store.Tx, id store.AccountID) (found bool, err error) {
 	waiting, err := tx.Tokens().Of(store.PurposeAlias, id.String(), x.at)
 	if err != nil {
 		return false, err
 	}
 	for _, t := range waiting {
-		if t.Address.Key() != x.address.Key() {
+		if t.Address.Key() != x.leaving[0].address.Key() {
 			continue
 		}
 		found = true

@@ -14,7 +14,6 @@ import (
 	"postern/pickup/notify"
 	"postern/store"
 	"postern/store/mail"
-	"postern/store/outbox"
 	"postern/store/seal"
 )
 
@@ -124,16 +123,12 @@ func (s *Service) mailCode(ctx context.Context, in CodeRequest, address store.Ad
 	id := flow.TokenID(seal.TokenFlow)
 	t := store.Token{ID: id, Purpose: store.PurposeCode, Owner: string(address.Key()), Created: now, Ends: now.Add(codeLife),
 		Browser: label(in.Client.Browser), Sealed: s.Keys.SealCode(id.String(), code)}
-	own, err := s.Mails.Code(notify.CodeMail{
+	prepared, err := prepare(ctx, s.Outbox, notify.CodeMail{
 		AccountMail: notify.AccountMail{ID: store.NewMessageID(now), To: address, At: now, Browser: t.Browser, Lang: label(in.Language)},
 		Code:        code, Mark: codeMark(id), Author: in.Author, Ends: t.Ends,
-	})
-	var prepared outbox.Prepared
-	if err == nil {
-		prepared, err = s.Outbox.Prepare(ctx, own)
-	}
+	}, s.Mails.Code)
 	if err != nil {
-		return CodeWaiting{}, fmt.Errorf("compose code: %w", err)
+		return CodeWaiting{}, err
 	}
 	err = s.Store.Update(ctx, func(tx store.Tx) error {
 		if _, err := visitorOf(tx, in.Secret.LinkID()); err != nil {

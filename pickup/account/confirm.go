@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"postern/store"
@@ -188,6 +189,9 @@ func (s *Service) commitAlias(ctx context.Context, who Signed, c confirming) err
 	added := aliasEvent(c.at, store.EventAliasAdded, who.Account.ID, c.alias, c.client)
 	merged := store.Event{ID: store.NewEventID(c.at), What: store.EventMerged, Account: c.own.ID, Actor: actorSelf,
 		Facts: map[string]string{"into": who.Account.ID.String(), "browser": label(c.client.Browser)}}
+	if len(c.own.Aliases) > 0 {
+		merged.Facts["aliases"] = joined(c.own.Aliases)
+	}
 	return store.Retry(ctx, func() error {
 		return s.alter(ctx, who, func(tx store.Tx, a store.Account) error {
 			if _, err := tx.Tokens().Use(c.id, store.PurposeAlias, c.at); err != nil {
@@ -223,6 +227,14 @@ func (s *Service) commitAlias(ctx context.Context, who Signed, c confirming) err
 			return tx.Audit().Add(added)
 		})
 	})
+}
+
+func joined(list []store.Address) string {
+	var words []string
+	for _, a := range list {
+		words = append(words, a.String())
+	}
+	return strings.Join(words, ", ")
 }
 
 func currentOf(a store.Account) store.KeyID {

@@ -126,6 +126,32 @@ func (e *env) events(id store.AccountID) (list []store.What) {
 	return list
 }
 
+// event is the newest one of an account of its kind.
+func (e *env) event(id store.AccountID, what store.What) (found store.Event) {
+	e.t.Helper()
+	e.bed.View(func(tx store.Tx) error {
+		events, _, err := tx.Audit().OfAccount(id, "", 100)
+		for _, ev := range events {
+			if ev.What == what {
+				found = ev
+				break
+			}
+		}
+		return err
+	})
+	return found
+}
+
+// lookup is the account that has an address.
+func (e *env) lookup(address store.Address) (a store.Account) {
+	e.t.Helper()
+	e.bed.View(func(tx store.Tx) (err error) {
+		a, err = tx.Accounts().ByAddress(address.Key())
+		return err
+	})
+	return a
+}
+
 var welcomeLink = regexp.MustCompile(`https://pickup\.example\.org/w/([0-9a-z]{37})`)
 
 // welcome is the token in the newest welcome mail that waits.

@@ -10,7 +10,6 @@ import (
 	"postern/pickup/notify"
 	"postern/store"
 	"postern/store/mail"
-	"postern/store/outbox"
 	"postern/store/seal"
 )
 
@@ -55,14 +54,11 @@ func (s *Service) mailFirst(ctx context.Context, in FirstRequest) error {
 	}
 	password, now := seal.NewTemporary(), s.now()
 	t := store.NewFirstPassword(password.Tag(string(r.Address.Key())), r, now)
-	own, err := s.Mails.FirstPassword(notify.FirstPasswordMail{ID: store.NewMessageID(now), To: r.Address, Author: in.Author,
-		Password: password.String(), Until: t.Ends, GiveUp: t.Ends, Lang: label(in.Language)})
-	var prepared outbox.Prepared
-	if err == nil {
-		prepared, err = s.Outbox.Prepare(ctx, own)
-	}
+	m := notify.FirstPasswordMail{ID: store.NewMessageID(now), To: r.Address, Author: in.Author,
+		Password: password.String(), Until: t.Ends, GiveUp: t.Ends, Lang: label(in.Language)}
+	prepared, err := prepare(ctx, s.Outbox, m, s.Mails.FirstPassword)
 	if err != nil {
-		return fmt.Errorf("compose temporary password: %w", err)
+		return err
 	}
 	err = s.Store.Update(ctx, func(tx store.Tx) error {
 		if _, err := visitorOf(tx, in.Secret.LinkID()); err != nil {
@@ -149,13 +145,9 @@ func (s *Service) chooseFirst(ctx context.Context, token seal.SessionToken, now 
 
 func (s *Service) commitFirst(ctx context.Context, change store.Session, out Signed) error {
 	a := out.Account
-	own, err := s.Mails.PasswordChosen(s.accountMail(a, out.Session.Created, out.Session.Browser))
-	var told outbox.Prepared
-	if err == nil {
-		told, err = s.Outbox.Prepare(ctx, own)
-	}
+	told, err := prepare(ctx, s.Outbox, s.accountMail(a, out.Session.Created, out.Session.Browser), s.Mails.PasswordChosen)
 	if err != nil {
-		return fmt.Errorf("compose mail: %w", err)
+		return err
 	}
 	e := store.Event{ID: store.NewEventID(out.Session.Created), What: store.EventRegistered, Account: a.ID, Actor: actorSelf,
 		Facts: map[string]string{"browser": out.Session.Browser, "by": string(wayTemporary)}}

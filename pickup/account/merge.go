@@ -20,12 +20,11 @@ func merge(tx store.Tx, into, own store.Account, chain []byte) (store.Account, e
 	into.Adopts = append(into.Adopts, own.Adopts...)
 	into.Returns = slices.DeleteFunc(slices.Clone(into.Returns), func(id store.AccountID) bool { return id == own.ID })
 	into.Returns = append(into.Returns, own.Returns...)
-	if into.OwedBy.IsZero() && own.OwedBy != into.ID {
-		into.OwedBy = own.OwedBy
-	}
+	into.OwedBy = slices.DeleteFunc(slices.Concat(into.OwedBy, own.OwedBy), func(id store.AccountID) bool { return id == into.ID })
 	row := own
 	row.Status, row.Into, row.Registered = store.StatusMerged, into.ID, false
 	row.Member, row.MemberBy = own.Member && len(own.MemberBy) == 0, nil
+	row.Brought = own.Aliases
 	row.Keys, row.Aliases, row.Reminder, row.Adopts, row.Returns = nil, nil, nil, nil, nil
 	if err := tx.Accounts().Set(row); err != nil {
 		return into, err

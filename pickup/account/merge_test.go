@@ -7,6 +7,7 @@ import (
 	"slices"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"postern/pickup/account"
 	"postern/store"
@@ -19,6 +20,7 @@ var aliasLink = regexp.MustCompile(`https://pickup\.example\.org/a/([0-9a-z]{37}
 // ask asks for an alias and returns the token that was mailed.
 func (e *env) ask(who account.Signed, alias store.Address) string {
 	e.t.Helper()
+	time.Sleep(time.Second) // mails of one moment have no order
 	must(e.t, e.AddAlias(e.t.Context(), who, account.AliasForm{Address: alias.String(), Password: password, Client: client}))
 	mails := e.mails("To: " + alias.String())
 	m := aliasLink.FindStringSubmatch(mails[len(mails)-1])

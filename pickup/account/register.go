@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"time"
 
-	"postern/pickup/notify"
 	"postern/store"
 	"postern/store/outbox"
 	"postern/store/seal"
@@ -162,16 +161,11 @@ type welcoming struct {
 // welcome composes the mail that tells the address of its registration (KEYS K8).
 func (s *Service) welcome(ctx context.Context, a store.Account, c Client) (welcoming, error) {
 	secret, now := seal.NewSecret(), s.now()
-	own, err := s.Mails.Welcome(notify.AccountMail{
-		ID: store.NewMessageID(now), To: a.Address, At: now, Browser: label(c.Browser), Lang: a.Language,
-		Link: s.SiteURL + "/" + string(seal.TokenWelcome) + "/" + secret.Token(seal.TokenWelcome),
-	})
+	m := s.accountMail(a, now, c.Browser)
+	m.Link = s.link(seal.TokenWelcome, secret)
+	prepared, err := prepare(ctx, s.Outbox, m, s.Mails.Welcome)
 	if err != nil {
-		return welcoming{}, fmt.Errorf("compose welcome: %w", err)
-	}
-	prepared, err := s.Outbox.Prepare(ctx, own)
-	if err != nil {
-		return welcoming{}, fmt.Errorf("seal welcome: %w", err)
+		return welcoming{}, err
 	}
 	t := store.Token{ID: secret.TokenID(seal.TokenWelcome), Purpose: store.PurposeWelcome, Owner: a.ID.String(),
 		Account: a.ID, Created: now, Ends: now.Add(welcomeLife), Browser: label(c.Browser)}
@@ -201,7 +195,7 @@ func (s *Service) commitRegistration(ctx context.Context, in Signed, w welcoming
 		if err := tx.Sessions().Put(in.Session); err != nil {
 			return err
 		}
-		if err := tx.Tokens().Put(w.token, store.Keep{Max: 1, Drop: true}); err != nil {
+		if err := tx.Tokens().Put(w.token, newest); err != nil {
 			return err
 		}
 		if err := w.mail.Put(tx); err != nil {

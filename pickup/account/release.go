@@ -15,25 +15,32 @@ import (
 // ErrNoAlias: the address is no alias of the account.
 var ErrNoAlias = errors.New("not an alias of the account")
 
-// release is an alias on its way out of an account, with what is told of it.
+// release is addresses on their way out of an account, with what is told of them.
 type release struct {
-	address store.Address
+	leaving []leaving
 	at      time.Time
 	by      string // as the audit log names who does it
 	browser string
+	told    outbox.Prepared // to the account's own address
+}
+
+// leaving is one of the addresses.
+type leaving struct {
+	address store.Address
 	// spare is the id of the row that the address gets if it had none; zero: it gets none.
 	spare store.AccountID
-	told  []outbox.Prepared
+	told  outbox.Prepared // to the address
+	row   store.Account   // what it gets back, once the account is parted; zero: nothing
 }
 
 // ReleaseAlias takes an alias off an account whoever that belongs to: the help desk's way to undo what somebody did who
 // read the mailbox of the address for a while. The address has a row of its own again, in which nobody is registered, and
-// gets back what is in the inbox for it; what the account's keys opened of that they open no more. All sessions of the
-// account end. Mails tell both addresses. by names who did it. ErrNoAlias, store.ErrNotFound.
+// gets back what is in the inbox for it; what the account's keys opened of that they open no more. So do the aliases that
+// it brought along: nobody has them until they are confirmed anew. All sessions of the account end. Mails tell all these
+// addresses. by names who did it. ErrNoAlias, store.ErrNotFound.
 func (s *Service) ReleaseAlias(ctx context.Context, by string, id store.AccountID, address store.Address) error {
-	x := release{address: address, at: s.now(), by: by}
-	rand.Read(x.spare[:])
-	a, err := s.row(ctx, id)
+	x := release{at: s.now(), by: by}
+	a, err := s.leave(ctx, &x, id, address)
 	if err != nil {
 		return fmt.Errorf("release alias: %w", err)
 	}
@@ -46,7 +53,7 @@ func (s *Service) ReleaseAlias(ctx context.Context, by string, id store.AccountI
 			if err != nil {
 				return err
 			}
-			if !a.Owns(address.Key()) || a.Address.Key() == address.Key() {
+			if !isAlias(a, address.Key()) {
 				return ErrNoAlias
 			}
 			if _, err := x.stopWaiting(tx, id); err != nil {
@@ -65,6 +72,30 @@ func (s *Service) ReleaseAlias(ctx context.Context, by string, id store.AccountI
 	return nil
 }
 
+// leave collects what leaves an account with an address.
+func (s *Service) leave(ctx context.Context, x *release, id store.AccountID, address store.Address) (a store.Account, err error) {
+	addresses := []store.Address{address}
+	err = s.Store.View(ctx, func(tx store.Tx) error {
+		a, err = tx.Accounts().Get(id)
+		if err != nil {
+			return err
+		}
+		row, err := mergedRow(tx, address.Key())
+		addresses = append(addresses[:1], row.Brought...)
+		return err
+	})
+	for _, address := range addresses {
+		if address == addresses[0] || isAlias(a, address.Key()) {
+			l := leaving{address: address}
+			rand.Read(l.spare[:])
+			x.leaving = append(x.leaving, l)
+		}
+	}
+	return a, err
+}
+
+func isAlias(a store.Account, k store.AddressKey) bool { return a.Owns(k) && a.Address.Key() != k }
+
 func (s *Service) row(ctx context.Context, id store.AccountID) (a store.Account, err error) {
 	err = s.Store.View(ctx, func(tx store.Tx) error {
 		a, err = tx.Accounts().Get(id)
@@ -73,54 +104,82 @@ func (s *Service) row(ctx context.Context, id store.AccountID) (a store.Account,
 	return a, err
 }
 
-// tellRelease composes the mails to the account's own address and to the one that leaves it.
-func (s *Service) tellRelease(ctx context.Context, a store.Account, x *release) error {
-	m := s.aliasMail(a, x.address, x.at, Client{Browser: x.browser})
-	own, err := prepare(ctx, s.Outbox, m, s.Mails.AliasRemoved)
-	if err != nil {
+// tellRelease composes the mails to the account's own address and to those that leave it.
+func (s *Service) tellRelease(ctx context.Context, a store.Account, x *release) (err error) {
+	m := s.aliasMail(a, x.leaving[0].address, x.at, Client{Browser: x.browser})
+	if x.told, err = prepare(ctx, s.Outbox, m, s.Mails.AliasRemoved); err != nil {
 		return err
 	}
-	m = s.aliasMail(a, x.address, x.at, Client{Browser: x.browser})
-	m.To = x.address
-	freed, err := prepare(ctx, s.Outbox, m, s.Mails.AddressFreed)
-	x.told = []outbox.Prepared{own, freed}
-	return err
+	return s.tellFreed(ctx, a, x)
 }
 
-// commit takes the alias off the account, and gives the address its row back. It reports whether there is such a row.
+func (s *Service) tellFreed(ctx context.Context, a store.Account, x *release) (err error) {
+	for i, l := range x.leaving {
+		m := s.aliasMail(a, l.address, x.at, Client{Browser: x.browser})
+		m.To = l.address
+		if x.leaving[i].told, err = prepare(ctx, s.Outbox, m, s.Mails.AddressFreed); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// commit takes the addresses off the account, gives them their rows back, and tells of it. It reports whether there is
+// such a row.
 func (x release) commit(tx store.Tx, a store.Account) (freed bool, err error) {
-	k := x.address.Key()
-	own, err := mergedRow(tx, k)
+	a, err = x.part(tx, a)
 	if err != nil {
 		return false, err
 	}
-	if own.ID.IsZero() && !x.spare.IsZero() {
-		own = store.Account{ID: x.spare, Address: x.address, Created: x.at}
-	}
-	a.Aliases = slices.DeleteFunc(slices.Clone(a.Aliases), func(alias store.Address) bool { return alias.Key() == k })
-	freed = !own.ID.IsZero()
-	if freed {
-		a, own = part(a, own, x.at)
-	}
 	if err := tx.Accounts().Set(a); err != nil {
+		return false, err
+	}
+	freed, err = x.settle(tx, a.ID)
+	if err != nil || !freed {
 		return freed, err
 	}
-	if err := tx.Audit().Add(x.event(a.ID)); err != nil || !freed {
-		return freed, err
+	return true, x.told.Put(tx)
+}
+
+// part takes the addresses off an account, which the caller stores before it settles the release.
+func (x release) part(tx store.Tx, a store.Account) (store.Account, error) {
+	for i, l := range x.leaving {
+		k := l.address.Key()
+		own, err := mergedRow(tx, k)
+		if err != nil {
+			return a, err
+		}
+		if own.ID.IsZero() && !l.spare.IsZero() {
+			own = store.Account{ID: l.spare, Address: l.address, Created: x.at}
+		}
+		a.Aliases = slices.DeleteFunc(slices.Clone(a.Aliases), func(alias store.Address) bool { return alias.Key() == k })
+		if !own.ID.IsZero() {
+			a, own = part(a, own, x.at)
+		}
+		x.leaving[i].row = own
 	}
-	if err := errors.Join(put(tx, own), tx.Audit().Add(x.event(own.ID))); err != nil {
-		return freed, err
-	}
-	for _, told := range x.told {
-		if err := told.Put(tx); err != nil {
+	return a, nil
+}
+
+// settle stores the rows of the addresses, and tells these and the audit log.
+func (x release) settle(tx store.Tx, from store.AccountID) (freed bool, err error) {
+	for _, l := range x.leaving {
+		if err := tx.Audit().Add(x.event(from, l.address)); err != nil {
+			return freed, err
+		}
+		if l.row.ID.IsZero() {
+			continue
+		}
+		freed = true
+		if err := errors.Join(put(tx, l.row), tx.Audit().Add(x.event(l.row.ID, l.address)), l.told.Put(tx)); err != nil {
 			return freed, err
 		}
 	}
 	return freed, nil
 }
 
-func (x release) event(id store.AccountID) store.Event {
-	e := store.Event{ID: store.NewEventID(x.at), What: store.EventAliasGone, Account: id, Actor: x.by, Facts: map[string]string{"address": x.address.String()}}
+func (x release) event(id store.AccountID, address store.Address) store.Event {
+	e := store.Event{ID: store.NewEventID(x.at), What: store.EventAliasGone, Account: id, Actor: x.by, Facts: map[string]string{"address": address.String()}}
 	if x.browser != "" {
 		e.Facts["browser"] = label(x.browser)
 	}
@@ -131,7 +190,7 @@ func (x release) event(id store.AccountID) store.Event {
 // these are locked, so that each opens with its password of before once somebody has registered. Links that were mailed
 // until now register nobody (Disowned): whoever had the mailbox for a while has them.
 func part(a, own store.Account, at time.Time) (store.Account, store.Account) {
-	own.Status, own.Into, own.Before = store.StatusActive, store.AccountID{}, ""
+	own.Status, own.Into, own.Before, own.Brought = store.StatusActive, store.AccountID{}, "", nil
 	own.Standing, own.Registered, own.Disowned = store.Provisional, false, at
 	var back []store.KeyVersion
 	a.Keys, back = partKeys(a.Keys, own.ID)
@@ -143,7 +202,7 @@ func part(a, own store.Account, at time.Time) (store.Account, store.Account) {
 	}
 	a.Adopts = slices.DeleteFunc(slices.Clone(a.Adopts), notOwn)
 	a.Returns = append(slices.DeleteFunc(slices.Clone(a.Returns), notOwn), own.ID)
-	own.OwedBy = a.ID
+	own.OwedBy = append(slices.Clone(own.OwedBy), a.ID)
 	return a, own
 }
 

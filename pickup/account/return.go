@@ -47,7 +47,7 @@ func (s *Service) giveBack(ctx context.Context, from, to store.AccountID) error 
 	return store.Retry(ctx, func() error {
 		return s.Store.Update(ctx, func(tx store.Tx) error {
 			a, err := tx.Accounts().Get(from)
-			if err != nil {
+			if err != nil || !slices.Contains(a.Returns, to) { // merged meanwhile: who took it over owes it now
 				return err
 			}
 			a.Returns = slices.DeleteFunc(slices.Clone(a.Returns), func(id store.AccountID) bool { return id == to })
@@ -67,10 +67,11 @@ func paid(tx store.Tx, from, to store.AccountID) error {
 			return err
 		}
 		to = row.Into
-		if row.OwedBy != from {
+		left := slices.DeleteFunc(slices.Clone(row.OwedBy), func(id store.AccountID) bool { return id == from })
+		if len(left) == len(row.OwedBy) {
 			continue
 		}
-		row.OwedBy = store.AccountID{}
+		row.OwedBy = left
 		if err := tx.Accounts().Set(row); err != nil {
 			return err
 		}

@@ -2,6 +2,8 @@ package account_test
 
 import (
 	"errors"
+	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -28,7 +30,7 @@ func TestK9PartedMessagesAreGivenBackAtTheNextSignIn(t *testing.T) {
 				r.Grants = append(r.Grants, store.Grant{Kind: store.GrantAccount, Key: seal.PublicKeyID(seed.Public())})
 			})
 		}
-		e.bed.ChangeAccount(robID, func(a *store.Account) { a.Registered, a.OwedBy = false, id })
+		e.bed.ChangeAccount(robID, func(a *store.Account) { a.Registered, a.OwedBy = false, []store.AccountID{id} })
 		e.bed.ChangeAccount(id, func(a *store.Account) { a.Returns = []store.AccountID{robID} })
 		_, err := e.SignIn(ctx, login(bob.String(), password))
 		must(t, err)
@@ -38,7 +40,7 @@ func TestK9PartedMessagesAreGivenBackAtTheNextSignIn(t *testing.T) {
 		if r := e.bed.Rcpt(own); r.Account != id || len(r.Grants) != 2 || r.Grants[1].Key != bobs {
 			t.Errorf("a message of the account's own: %+v", r)
 		}
-		if a, back := e.bed.Account(id), e.bed.Account(robID); len(a.Returns) != 0 || !back.OwedBy.IsZero() {
+		if a, back := e.bed.Account(id), e.bed.Account(robID); len(a.Returns) != 0 || len(back.OwedBy) != 0 {
 			t.Errorf("still to do: %v, %v", a.Returns, back.OwedBy)
 		}
 		if err := e.ReleaseAlias(ctx, "priya", id, rob); !errors.Is(err, account.ErrNoAlias) {
@@ -76,5 +78,135 @@ func TestK9LinkFromBeforeTheReleaseTakesNothing(t *testing.T) {
 		}
 		time.Sleep(time.Minute)
 		must(t, e.ConfirmAlias(ctx, two, account.AliasAnswer{Token: e.ask(two, rob), Client: client}))
+	})
+}
+
+// TestK8DisowningGivesBackWhatWasMerged: an intruder registers with a forwarded link, makes another address an alias, and
+// with it takes that one's account over. "It was not me" takes his account away, and gives back the other one whole.
+func TestK8DisowningGivesBackWhatWasMerged(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := newEnv(t)
+		ctx := t.Context()
+		robID, robSeed := e.quick(rob)
+		secret, _ := e.sealed(bob)
+		who := e.register(secret)
+		welcome := e.welcome()
+		must(t, e.ConfirmAlias(ctx, who, account.AliasAnswer{Token: e.ask(who, rob), Client: client}))
+		id := who.Account.ID
+		_, key := e.sealed(rob)
+		e.bed.ChangeRcpt(key, func(r *store.Recipient) {
+			r.Account = id
+			r.Grants = append(r.Grants, store.Grant{Kind: store.GrantAccount, Key: e.bed.Account(id).Keys[0].ID})
+		})
+		time.Sleep(time.Minute)
+		must(t, e.DisownWelcome(ctx, welcome, client))
+
+		back := e.bed.Account(robID)
+		if back.Status != store.StatusActive || !back.Into.IsZero() || back.Registered || len(back.OwedBy) != 0 || len(back.Keys) != 1 {
+			t.Fatalf("the merged account: %+v", back)
+		}
+		if seed, err := e.bed.Keys.OpenBox(password, robID, back.Keys[0]); err != nil || seed != robSeed {
+			t.Errorf("its key: %v", err)
+		}
+		if a := e.bed.Account(id); len(a.Aliases)+len(a.Adopts)+len(a.Returns) != 0 || len(a.Keys) != 1 {
+			t.Errorf("the disowned account: %+v", a)
+		}
+		if r := e.bed.Rcpt(key); r.Account != robID || len(r.Grants) != 1 || r.Grants[0].Kind != store.GrantLink {
+			t.Errorf("the message of the merged address: %+v", r)
+		}
+		told := e.mails("To: " + rob.String())
+		if last := told[len(told)-1]; !strings.Contains(last, "was removed from an account") {
+			t.Errorf("its address is told:\n%s", last)
+		}
+		if got := e.events(robID); !slices.Contains(got, store.EventAliasGone) {
+			t.Errorf("events of the merged account: %v", got)
+		}
+	})
+}
+
+// TestK9TwoAccountsOweOne: an address was parted from two accounts, and neither has given back yet. What the first one
+// gives back settles nothing for the second, so the keys stay.
+func TestK9TwoAccountsOweOne(t *testing.T) {
+	carl := store.Address{Local: "carl", Domain: "mail.example"}
+	synctest.Test(t, func(t *testing.T) {
+		e := newEnv(t)
+		ctx := t.Context()
+		robID, _ := e.quick(rob)
+		first, _ := e.quick(bob)
+		second, _ := e.quick(carl)
+		e.bed.ChangeAccount(robID, func(a *store.Account) { a.Registered, a.OwedBy = false, []store.AccountID{first, second} })
+		for i, id := range []store.AccountID{first, second} {
+			e.bed.ChangeAccount(id, func(a *store.Account) { a.Returns = []store.AccountID{robID} })
+			if owed := e.bed.Account(robID).OwedBy; len(owed) != 2-i {
+				t.Errorf("owed by %v", owed)
+			}
+			_, err := e.SignIn(ctx, login(e.bed.Account(id).Address.String(), password))
+			must(t, err)
+		}
+		if owed := e.bed.Account(robID).OwedBy; len(owed) != 0 {
+			t.Errorf("owed by %v in the end", owed)
+		}
+	})
+}
+
+// TestK9ReleasedAddressTakesItsAliasesAlong: who took an account over has its aliases too. When the help desk gives the
+// address back nobody keeps them: each is an address of its own until somebody confirms it.
+func TestK9ReleasedAddressTakesItsAliasesAlong(t *testing.T) {
+	robin := store.Address{Local: "robin", Domain: "mail.example"}
+	synctest.Test(t, func(t *testing.T) {
+		e := newEnv(t)
+		ctx := t.Context()
+		robID, robSeed := e.quick(rob)
+		e.bed.ChangeAccount(robID, func(a *store.Account) { a.Aliases = []store.Address{robin} })
+		robs := e.bed.Account(robID).Keys[0].ID
+		_, key := e.sealed(robin)
+		e.bed.ChangeRcpt(key, func(r *store.Recipient) {
+			r.Account = robID
+			r.Grants = append(r.Grants, store.Grant{Kind: store.GrantAccount, Key: robs})
+		})
+		id, _ := e.quick(bob)
+		who, err := e.SignIn(ctx, login(bob.String(), password))
+		must(t, err)
+		must(t, e.ConfirmAlias(ctx, who, account.AliasAnswer{Token: e.ask(who, rob), Client: client}))
+		if a := e.bed.Account(id); !slices.Equal(a.Aliases, []store.Address{robin, rob}) || e.bed.Rcpt(key).Account != id {
+			t.Fatalf("the merger: %v", a.Aliases)
+		}
+		merged := e.event(robID, store.EventMerged)
+		if merged.Facts["aliases"] != robin.String() {
+			t.Errorf("the event of the merger: %v", merged.Facts)
+		}
+		time.Sleep(time.Minute)
+		must(t, e.ReleaseAlias(ctx, "priya", id, rob))
+		if a := e.bed.Account(id); len(a.Aliases)+len(a.Returns) != 0 || len(a.Keys) != 1 {
+			t.Errorf("who had them: %+v", a)
+		}
+		for _, address := range []store.Address{rob, robin} {
+			row := e.lookup(address)
+			if row.Address != address || row.Registered || len(row.Aliases)+len(row.Brought)+len(row.OwedBy) != 0 {
+				t.Errorf("the row of %s: %+v", address, row)
+			}
+			told := e.mails("To: " + address.String())
+			if last := told[len(told)-1]; !strings.Contains(last, "was removed from an account") {
+				t.Errorf("%s is told:\n%s", address, last)
+			}
+		}
+		if r := e.bed.Rcpt(key); r.Account != e.lookup(robin).ID || len(r.Grants) != 2 {
+			t.Errorf("the message of the alias: %+v", r)
+		}
+
+		// Rob registers anew, confirms the alias again, and reads what came for it with his password of before.
+		time.Sleep(time.Minute)
+		secret, _ := e.sealed(rob)
+		back := e.register(secret)
+		session := back.Token
+		must(t, e.ConfirmAlias(ctx, back, account.AliasAnswer{Token: e.ask(back, robin), Client: client}))
+		back, err = e.Resume(ctx, session)
+		must(t, err)
+		must(t, e.UseEarlier(ctx, back, account.Earlier{Current: password, Earlier: password, Client: client}))
+		back, err = e.Resume(ctx, session)
+		must(t, err)
+		if seed, err := e.SeedOf(back, robs); err != nil || seed != robSeed || e.bed.Rcpt(key).Account != robID {
+			t.Errorf("the message of the alias in the end: %v, %+v", err, e.bed.Rcpt(key))
+		}
 	})
 }

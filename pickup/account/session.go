@@ -139,17 +139,9 @@ func (s *Service) SignOut(ctx context.Context, cookie string) error {
 }
 
 // Sessions lists the live sessions of an account, that of the request included.
-func (s *Service) Sessions(ctx context.Context, who Signed) ([]store.Session, error) {
-	var live []store.Session
-	now := s.now()
-	err := s.Store.View(ctx, func(tx store.Tx) error {
-		live = nil
-		all, err := tx.Sessions().Of(who.Account.ID)
-		for _, ses := range all {
-			if now.Before(ses.Until()) {
-				live = append(live, ses)
-			}
-		}
+func (s *Service) Sessions(ctx context.Context, who Signed) (live []store.Session, err error) {
+	err = s.Store.View(ctx, func(tx store.Tx) error {
+		live, err = store.LiveSessions(tx, who.Account.ID, s.now())
 		return err
 	})
 	if err != nil {

@@ -97,7 +97,7 @@ func (s *Service) tidies(a store.Account) bool {
 		}
 	}
 	older := slices.ContainsFunc(a.Keys, func(v store.KeyVersion) bool { return v.State != store.KeyCurrent })
-	return older && len(a.Adopts) == 0 && a.OwedBy.IsZero() && s.now().Sub(changed) >= settled
+	return older && len(a.Adopts) == 0 && len(a.OwedBy) == 0 && s.now().Sub(changed) >= settled
 }
 
 // usedKeys are the versions of an account that a grant names, those that these hang on, and the current one.

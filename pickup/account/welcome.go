@@ -4,10 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"postern/store"
-	"postern/store/outbox"
 	"postern/store/seal"
 )
 
@@ -26,11 +26,13 @@ func (s *Service) ConfirmWelcome(ctx context.Context, who Signed, token string) 
 	}
 	at := s.now()
 	e := confirmation(at, who.Account.ID, "welcome")
-	return s.answerWelcome(ctx, secret, at, func(tx store.Tx, a store.Account) error {
-		if a.ID != who.Account.ID || !usable(a) {
-			return ErrNotYours
-		}
-		return Confirm(tx, a, e)
+	return store.Retry(ctx, func() error {
+		return s.answerWelcome(ctx, secret, at, func(tx store.Tx, a store.Account) error {
+			if a.ID != who.Account.ID || !usable(a) {
+				return ErrNotYours
+			}
+			return Confirm(tx, a, e)
+		})
 	})
 }
 
@@ -44,24 +46,51 @@ func (s *Service) DisownWelcome(ctx context.Context, token string, c Client) err
 	if err != nil {
 		return err
 	}
-	_, owner, err := s.tokenOf(ctx, seal.TokenWelcome, store.PurposeWelcome, token)
+	var owner store.Account
+	err = store.Retry(ctx, func() error {
+		if _, owner, err = s.tokenOf(ctx, seal.TokenWelcome, store.PurposeWelcome, token); err != nil {
+			return err
+		}
+		return s.disown(ctx, secret, owner, c)
+	})
+	if err == nil {
+		s.returnAll(ctx, owner.ID)
+	}
+	return err
+}
+
+func (s *Service) disown(ctx context.Context, secret seal.LinkSecret, owner store.Account, c Client) error {
+	at := s.now()
+	word, err := prepare(ctx, s.Outbox, s.accountMail(owner, at, c.Browser), s.Mails.Disowned)
 	if err != nil {
 		return err
 	}
-	at := s.now()
-	word, err := s.disownedMail(ctx, owner, at, c)
-	if err != nil {
+	x := release{at: at, by: actorSelf, browser: c.Browser}
+	for _, alias := range owner.Aliases {
+		x.leaving = append(x.leaving, leaving{address: alias})
+	}
+	if err := s.tellFreed(ctx, owner, &x); err != nil {
 		return err
 	}
 	e := store.Event{ID: store.NewEventID(at), What: store.EventDisowned, Actor: actorSelf}
 	return s.answerWelcome(ctx, secret, at, func(tx store.Tx, a store.Account) error {
 		e.Account = a.ID
+		if !slices.Equal(a.Aliases, owner.Aliases) {
+			return store.ErrConflict
+		}
+		a, err := x.part(tx, a)
+		if err != nil {
+			return err
+		}
 		for i := range a.Keys {
 			a.Keys[i].State = store.KeyLocked
 		}
 		a.Registered, a.Standing = false, store.Provisional
-		a.Reminder, a.Aliases, a.Disowned = nil, nil, at
+		a.Reminder, a.Disowned = nil, at
 		if err := tx.Accounts().Set(a); err != nil {
+			return err
+		}
+		if _, err := x.settle(tx, a.ID); err != nil {
 			return err
 		}
 		if err := tx.Tokens().DeleteAll("", a.ID.String()); err != nil {
@@ -77,34 +106,19 @@ func (s *Service) DisownWelcome(ctx context.Context, token string, c Client) err
 	})
 }
 
-// disownedMail tells an address that its account was disowned, when and from where.
-func (s *Service) disownedMail(ctx context.Context, a store.Account, at time.Time, c Client) (outbox.Prepared, error) {
-	own, err := s.Mails.Disowned(s.accountMail(a, at, c.Browser))
-	if err != nil {
-		return outbox.Prepared{}, fmt.Errorf("compose mail: %w", err)
-	}
-	prepared, err := s.Outbox.Prepare(ctx, own)
-	if err != nil {
-		return outbox.Prepared{}, fmt.Errorf("seal mail: %w", err)
-	}
-	return prepared, nil
-}
-
 // answerWelcome consumes a welcome link in the transaction of its effect.
 func (s *Service) answerWelcome(ctx context.Context, secret seal.LinkSecret, at time.Time, effect func(store.Tx, store.Account) error) error {
 	id := secret.TokenID(seal.TokenWelcome)
-	err := store.Retry(ctx, func() error {
-		return s.Store.Update(ctx, func(tx store.Tx) error {
-			t, err := tx.Tokens().Use(id, store.PurposeWelcome, at)
-			if err != nil {
-				return err
-			}
-			a, err := tx.Accounts().Get(t.Account)
-			if err != nil {
-				return err
-			}
-			return effect(tx, a)
-		})
+	err := s.Store.Update(ctx, func(tx store.Tx) error {
+		t, err := tx.Tokens().Use(id, store.PurposeWelcome, at)
+		if err != nil {
+			return err
+		}
+		a, err := tx.Accounts().Get(t.Account)
+		if err != nil {
+			return err
+		}
+		return effect(tx, a)
 	})
 	return tokenError("answer welcome link", err)
 }

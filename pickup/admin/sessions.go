@@ -10,15 +10,8 @@ import (
 
 // Sessions lists the live sessions of a signed-in administrator, that of the request included.
 func (s *Service) Sessions(ctx context.Context, who Signed) (live []store.Session, err error) {
-	now := s.now()
 	err = s.Store.View(ctx, func(tx store.Tx) error {
-		live = nil
-		all, err := tx.Sessions().Of(who.Actor.Account)
-		for _, ses := range all {
-			if now.Before(ses.Until()) {
-				live = append(live, ses)
-			}
-		}
+		live, err = store.LiveSessions(tx, who.Actor.Account, s.now())
 		return err
 	})
 	if err != nil {
