@@ -27,7 +27,6 @@ type Organization struct {
 	Name, Short string // Short: such as "the council", for pages in the catalogue's fallback language; empty: Name
 	Postal      string
 	Sender      string // address that notifications come from; may be empty
-	RecoveryKey string // key id of the recovery key; empty: there is none (KEYS K14)
 	Support     Support
 }
 

@@ -102,10 +102,13 @@ func randomFile(t testing.TB, dir, name string, size int) string {
 }
 
 // TestMainPathSenderAnswersSealedAgain: the sender's ordinary answer to a reply from the site, and to the notification,
-// is sealed by itself (P5, MAIL 3.6).
+// is sealed by itself (P5, MAIL 3.6); where a rule of the mail server decides what comes here, by the tag that the reply
+// keeps (MAIL T7).
 func TestMainPathSenderAnswersSealedAgain(t *testing.T) {
 	t.Parallel()
-	tr := startTrial(t, "")
+	tr := newTrial(t, "")
+	tr.env = []string{"POSTERN_PICKUP_REPLY_KEEP_TAG=true"}
+	tr.start()
 	tr.send(t, "alice@example.org", []string{"bob@ext.example"}, letterText("Alice <alice@example.org>", "bob@ext.example", "[secure] First", "<first@example.org>", ""))
 	note := tr.await("bob@ext.example", "X-Postern-Origin: v1 notification")
 	bob := tr.person()
@@ -114,6 +117,9 @@ func TestMainPathSenderAnswersSealedAgain(t *testing.T) {
 	id := message.url[strings.LastIndex(message.url, "/")+1:]
 	bob.wantStatus(http.StatusOK, bob.postFiles("/m/"+id+"/reply", [][2]string{{"text", "My answer."}}))
 	reply := headerOf(t, tr.await("alice@example.org", "X-Postern-Kind: reply").Raw)
+	if got := reply.Get("Subject"); got != "Re: [secure] First" {
+		t.Errorf("subject of the reply: %q", got)
+	}
 	for i, parent := range []string{reply.Get("Message-Id"), headerOf(t, note.Raw).Get("Message-Id")} {
 		subject := fmt.Sprintf("Re: First %d", i)
 		tr.send(t, "alice@example.org", []string{"bob@ext.example"},

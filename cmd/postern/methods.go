@@ -43,7 +43,6 @@ type (
 		Cursor store.Cursor
 	}
 	inviteRequest   struct{ Form admin.InviteForm }
-	overviewRequest struct{ Days int }
 	userEditRequest struct {
 		User string
 		Edit admin.UserEdit
@@ -118,9 +117,6 @@ func methods(s *admin.Service) control.Methods {
 		}),
 		"alert.list": control.Handle(func(ctx context.Context, _ struct{}) ([]admin.Alert, error) {
 			return s.AlertList(ctx, admin.Socket)
-		}),
-		"overview": control.Handle(func(ctx context.Context, r overviewRequest) (admin.Overview, error) {
-			return s.OverviewShow(ctx, admin.Socket, r.Days)
 		}),
 		"key.list": control.Handle(func(ctx context.Context, _ struct{}) ([]admin.KeyRow, error) {
 			return s.KeyList(ctx, admin.Socket)

@@ -250,7 +250,7 @@ func (g *gateway) buildServices(context.Context) error {
 	})
 	g.messages = message.New(message.Config{
 		Store: g.db, Keys: g.keys, Seeds: g.accounts, Outbox: g.outbox, Mails: g.mails, Sender: roomy{g.intake, g.room}, Recorder: g.recorder,
-		SiteURL: g.cfg.Pickup.URL, Internal: g.cfg.Internal, Tags: g.cfg.Policy.Tags,
+		SiteURL: g.cfg.Pickup.URL, Internal: g.cfg.Internal, Tags: g.cfg.Policy.Tags, KeepTag: g.cfg.Pickup.ReplyKeepTag,
 		Unsettled: g.runner.Unsettled, Now: time.Now, Log: g.log,
 	})
 	g.admin = admin.New(admin.Config{

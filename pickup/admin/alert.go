@@ -35,7 +35,7 @@ type Alert struct {
 const (
 	queueOld    = time.Hour
 	alertWindow = 7 * 24 * time.Hour // how long what happened is told
-	alertMost   = 20                 // of one kind
+	alertMost   = 20                 // users with a changed key: those whom the newest events of that kind name
 )
 
 // AlertList tells what needs a hand now, of the machine and of the store, urgent things first.
@@ -107,9 +107,16 @@ func muted(tx store.Tx, now time.Time) (list []Alert, err error) {
 }
 
 func declined(tx store.Tx, now time.Time) ([]Alert, error) {
-	events, _, err := tx.Audit().List(store.EventFilter{What: store.EventDeclined, From: now.Add(-alertWindow)}, "", alertMost)
+	events, _, err := tx.Audit().List(store.EventFilter{What: store.EventDeclined, From: now.Add(-alertWindow)}, "", 1)
 	if err != nil || len(events) == 0 {
 		return nil, err
 	}
-	return []Alert{{Kind: AlertDeclined, N: int64(len(events)), At: events[0].At()}}, nil
+	tallies, err := tx.Audit().Tally(now.Add(-alertWindow), now.Add(time.Hour))
+	n := int64(0)
+	for _, t := range tallies {
+		if t.What == store.EventDeclined {
+			n += t.N
+		}
+	}
+	return []Alert{{Kind: AlertDeclined, N: n, At: events[0].At()}}, err
 }

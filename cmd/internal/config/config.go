@@ -128,6 +128,7 @@ type Pickup struct {
 	Recovery       string        `mapstructure:"recovery"`
 	Language       string        `mapstructure:"language"`
 	KeepLoggedIn   bool          `mapstructure:"keep_logged_in"`
+	ReplyKeepTag   bool          `mapstructure:"reply_keep_tag"`
 	Aliases        []string      `mapstructure:"aliases"`
 	TrustedProxies []string      `mapstructure:"trusted_proxies"`
 	TLS            TLS           `mapstructure:"tls"`
