@@ -40,9 +40,10 @@ type replyPage struct {
 func (s *Site) replyForm(r *http.Request, who account.Signed, o *message.Opened) (replyPage, bool) {
 	id := o.Recipient.Key.String()
 	to, may := s.answerTo(o)
+	limits := s.limits()
 	p := replyPage{page: s.page(r, who), ID: id, Up: "/m/" + id, From: personOf(o.Author), To: personOf(to),
 		Me: o.Recipient.Address.String(), Original: o.Subject, Subject: answerSubject(o.Subject), Sent: o.Message.At,
-		MaxFiles: s.Limits.Files, MaxBytes: s.Limits.Bytes, Quote: true}
+		MaxFiles: limits.Files, MaxBytes: limits.Bytes, Quote: true}
 	p.Here = "inbox"
 	return p, may
 }
@@ -80,7 +81,7 @@ func (s *Site) reply(w http.ResponseWriter, r *http.Request) error {
 			w = web.Slide(w, r)
 		}
 	}
-	u, problem := newUpload(r, s.Limits)
+	u, problem := newUpload(r, s.limits())
 	if u == nil {
 		return problem
 	}

@@ -5,8 +5,10 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 
+	"postern/pickup"
 	"postern/store"
 	"postern/store/mail"
 )
@@ -96,6 +98,32 @@ func TestReplyOverTheLimitKeepsTheText(t *testing.T) {
 	a := v.upload(path, field{"text", "", "My text <stays>"})
 	if a.status != http.StatusTooManyRequests || !strings.Contains(a.body, "You have sent many replies") || !strings.Contains(a.body, "My text &lt;stays&gt;</textarea>") {
 		t.Errorf("%d\n%s", a.status, a.body)
+	}
+}
+
+// TestReplyFitsTheMailServer: the form offers what the mail server takes by what it named last, and holds to it.
+func TestReplyFitsTheMailServer(t *testing.T) {
+	t.Parallel()
+	var takes atomic.Int64
+	w := newWorld(t, func(c *pickup.Config) { c.Takes = takes.Load })
+	v, _, _ := w.account(joan)
+	path := w.opened(v, joan, letter{subject: "x", text: "x"}) + "/reply"
+	text, file := field{"text", "", "My text"}, field{"add", "a.txt", strings.Repeat("x", 600<<10)}
+	takes.Store(500 << 10)
+	if form := v.get(path); !strings.Contains(form.body, `data-max-bytes="512000"`) {
+		t.Errorf("the form does not know what the mail server takes:\n%s", form.body)
+	}
+	if a := v.upload(path, text, file); a.status != http.StatusRequestEntityTooLarge || !strings.Contains(a.body, "My text</textarea>") {
+		t.Errorf("more than the mail server takes: %d\n%s", a.status, a.body)
+	}
+	for _, n := range []int64{0, 2 << 20} { // not known, and more than the gateway takes
+		takes.Store(n)
+		if form := v.get(path); !strings.Contains(form.body, `data-max-bytes="1048576"`) {
+			t.Errorf("the mail server takes %d:\n%s", n, form.body)
+		}
+	}
+	if a := v.upload(path, text, file); a.status != http.StatusSeeOther {
+		t.Errorf("what the mail server takes: %d\n%s", a.status, a.body)
 	}
 }
 

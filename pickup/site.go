@@ -50,9 +50,12 @@ type Config struct {
 	KeepLoggedIn   bool                     // B11: false: no box, and a posted value counts for nothing
 	Internal       func(domain string) bool // is it the organisation's: only there replies go; nil: every one
 	Limits         Limits
-	Accounts       Accounts
-	Messages       Messages
-	Catalogue      *web.Catalogue
+	// Takes is how many octets of files the mail server takes in a reply at present, in all, by what it named last (MAIL
+	// 8.3); 0: not known. nil: never known.
+	Takes     func() int64
+	Accounts  Accounts
+	Messages  Messages
+	Catalogue *web.Catalogue
 	// Console reports whether a cookie value is a live session of the console, whose owner gets 403 instead of a sign-in
 	// page at messages (A7, KEYS K10). nil: its presence is enough.
 	Console func(ctx context.Context, cookie string) bool
@@ -124,6 +127,18 @@ func (s *Site) defaults() {
 	if s.Limits.Text <= 0 {
 		s.Limits.Text = text
 	}
+}
+
+// limits of a reply that is written now.
+func (s *Site) limits() Limits {
+	l := s.Limits
+	if s.Takes == nil {
+		return l
+	}
+	if n := s.Takes(); n > 0 {
+		l.Bytes = min(l.Bytes, n)
+	}
+	return l
 }
 
 // Handler is the whole site.

@@ -53,7 +53,7 @@ func TestStateDeclined(t *testing.T) {
 func TestStateReplyRefused(t *testing.T) {
 	t.Parallel()
 	tr := newTrial(t, "")
-	behind := tr.server("DSN")
+	behind := tr.server("DSN", "SIZE 1000000")
 	behind.say = func(line string) string {
 		if strings.HasPrefix(line, "RCPT TO:<alice@example.org>") {
 			return "550 5.1.1 Alice has left"
@@ -75,6 +75,7 @@ func TestStateReplyRefused(t *testing.T) {
 		t.Errorf("the account mail does not say who did not get it:\n%s", text)
 	}
 	bob.get("/sent").want(t, "Plans", "Not delivered")
+	bob.get(page.url+"/reply").want(t, `data-max-bytes="730000"`) // 0.73 of its SIZE (MAIL 8.3)
 	bob.get(sent.url).want(t, "It was not delivered to everybody", "The owl agrees.")
 
 	if err := tr.stop(); err != nil {

@@ -330,6 +330,7 @@ func (g *gateway) buildSite(context.Context) (err error) {
 		FirstAccess: g.access(),
 		Recovery:    account.Recovery(g.cfg.Pickup.Recovery),
 		Limits:      pickup.Limits{Files: replyFiles, Bytes: replyLimit(int64(g.cfg.SMTP.MaxMessageSize)), Text: replyText},
+		Takes:       g.repliesFit,
 		Accounts:    g.accounts, Messages: g.messages, Internal: g.cfg.Internal, Catalogue: text,
 		Console: g.consoleSession, Now: time.Now, Log: g.log,
 	})
@@ -372,3 +373,14 @@ const (
 // replyLimit is what a reply's files may weigh so that the letter, with its base64, stays under what mail servers take
 // (MAIL 8.3).
 func replyLimit(maxMessage int64) int64 { return maxMessage * 73 / 100 }
+
+// repliesFit is replyLimit by what the organisation's mail server said last that it takes: the least of its domains. 0:
+// it named no limit, or nothing went there since the start.
+func (g *gateway) repliesFit() (least int64) {
+	for _, domain := range g.cfg.Organization.Domains {
+		if n := replyLimit(g.runner.SizeSeen(domain)); n > 0 && (least == 0 || n < least) {
+			least = n
+		}
+	}
+	return least
+}
