@@ -144,7 +144,11 @@ func (x release) commit(tx store.Tx, a store.Account) (freed bool, err error) {
 // part takes the addresses off an account, which the caller stores before it settles the release.
 func (x release) part(tx store.Tx, a store.Account) (store.Account, error) {
 	for i, l := range x.leaving {
+		x.leaving[i].row = store.Account{}
 		k := l.address.Key()
+		if !isAlias(a, k) { // it left meanwhile
+			continue
+		}
 		own, err := mergedRow(tx, k)
 		if err != nil {
 			return a, err
