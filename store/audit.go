@@ -12,6 +12,7 @@ type What string
 const (
 	EventAccepted     What = "message.accepted"
 	EventRefused      What = "message.refused"
+	EventRefusedMany  What = "message.refused-many" // what is refused in the rest of this hour is counted, not told one by one
 	EventDelivered    What = "message.delivered"
 	EventDeferred     What = "message.deferred"
 	EventFailed       What = "message.failed"

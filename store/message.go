@@ -184,6 +184,7 @@ type Message struct {
 	MsgID    []byte    `json:"msgid,omitempty"`   // the Message-ID itself, sealed under the server key
 	Expires  time.Time `json:"expires,omitzero"`  // when the last share ends
 	Flagged  bool      `json:"flagged,omitempty"` // some recipient is sealed
+	Refused  bool      `json:"refused,omitempty"` // as a whole, by Messages.Refuse: metadata is all there is of it
 	List     bool      `json:"list,omitempty"`    // a mailing list or bulk mail: no confirmation, no receipt
 	Grants   []Grant   `json:"grants,omitempty"`  // parent, sender and recovery grants
 	Refs     int       `json:"refs"`              // recipients that still need the body, and the writer of a reply

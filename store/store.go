@@ -44,14 +44,24 @@ type Tx interface {
 	Settings() Settings
 }
 
+// RefusedRoom bounds what is kept of messages that were refused as a whole.
+type RefusedRoom struct {
+	// Recipients is how many recipients the newest of them may have together. Older messages make room, and leave their
+	// events behind. The newest is always kept.
+	Recipients int
+	// Hourly is how many are kept of an hour. What comes beyond is in Tally alone; the first of it adds one
+	// EventRefusedMany.
+	Hourly int
+}
+
 // Messages keeps messages and their recipients with all their indexes.
 type Messages interface {
 	// Create adds a message and its recipients, whose Version becomes 1. ErrExists when the id is taken.
 	Create(Message, []Recipient) error
-	// Refuse keeps the metadata of a message that was refused as a whole, with the EventRefused that tells of it. Of
-	// such messages the newest are kept, as many as have up to most recipients together and always this one; older ones
-	// go with their events, so that a flood of refused mail does not fill the store.
-	Refuse(m Message, rcpts []Recipient, e Event, most int) error
+	// Refuse keeps the metadata of a message that was refused as a whole, whose Refused it sets, with the EventRefused
+	// that tells of it. A flood of refused mail neither fills the store nor pushes earlier events out of the audit log:
+	// see RefusedRoom.
+	Refuse(Message, []Recipient, Event, RefusedRoom) error
 	Get(MessageID) (Message, error)
 	// SetMessage rewrites the message's own record (grants, card, expiry). It must exist. Refs and Blob stay as they
 	// are stored: only Bodies moves them.

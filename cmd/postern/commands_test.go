@@ -201,7 +201,7 @@ func TestUserCommands(t *testing.T) {
 			t.Errorf("flagged mail to a disabled user: %v", err)
 		} else {
 			ref := regexp.MustCompile(`\(ref ([^)]+)\)`).FindStringSubmatch(err.Error())[1]
-			why := []string{"Refused", "alice@example.org", "bob@ext.example", "rule tag: The recipient is disabled here.", "message.refused", "code=550"}
+			why := []string{"Refused", "alice@example.org", "bob@ext.example", "rule tag: The recipient is disabled here.", "message.refused", "code=550", "from=alice@example.org"}
 			for _, what := range []string{ref, "alice@example.org", "bob@ext.example"} {
 				wantParts(t, tr.must("message", "trace", what, "--since", "1h"), why...)
 			}

@@ -190,6 +190,9 @@ func printMessage(out io.Writer, m admin.MessageView) error {
 	if !m.Expires.IsZero() {
 		fmt.Fprintf(w, "Open until\t%s\n", when(m.Expires))
 	}
+	if len(m.Recipients) == 0 {
+		fmt.Fprintln(w, "Recipients\tno longer kept one by one; the history has their number")
+	}
 	for _, r := range m.Recipients {
 		fmt.Fprintf(w, "\nRecipient\t%s (%s)\n  decision\t%s, rule %s: %s\n  state\t%s since %s\n", r.To, r.Item, r.Action, r.Rule, r.Reason, r.State, when(r.Since))
 		if r.Ended != "" {

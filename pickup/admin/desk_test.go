@@ -277,7 +277,7 @@ func TestTraceByReferenceAndSince(t *testing.T) {
 		return tx.Messages().Refuse(store.Message{ID: refused, At: refused.Time(), From: &mallory}, []store.Recipient{{
 			Key: store.RcptKey{Message: refused, N: 1}, Address: eve, Sender: mallory, Action: store.ActionReject, State: store.StateRefused,
 		}}, store.Event{ID: store.NewEventID(refused.Time()), What: store.EventRefused, Message: refused, Actor: "system",
-			Facts: map[string]string{"conn": "3emn2pd02w", "code": "550"}}, 9)
+			Facts: map[string]string{"conn": "3emn2pd02w", "code": "550"}}, store.RefusedRoom{Recipients: 9, Hourly: 9})
 	})
 	for _, what := range []string{"3emn2pd02w-1", " (ref 3EMN2PD02W-1) ", refused.String(), "Mallory@mail.example", "eve@mail.example"} {
 		found, err := d.MessageTrace(t.Context(), admin.Socket, admin.TraceQuery{What: what})
@@ -297,6 +297,45 @@ func TestTraceByReferenceAndSince(t *testing.T) {
 	}
 	if _, err := d.MessageTrace(t.Context(), admin.Socket, admin.TraceQuery{What: first.ID.String(), Since: second.At}); !errors.Is(err, store.ErrNotFound) {
 		t.Errorf("an older message: %v", err)
+	}
+}
+
+// TestTraceOfARefusalWhoseRowsAreGone: newer refusals push the rows of older ones out; what the audit log has of those is
+// still found by what their replies quoted.
+func TestTraceOfARefusalWhoseRowsAreGone(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	mallory, eve := store.Address{Local: "mallory", Domain: "mail.example"}, store.Address{Local: "eve", Domain: "mail.example"}
+	var ids []store.MessageID
+	for i := range 3 {
+		id := store.NewMessageID(start.Add(time.Duration(i) * time.Minute))
+		ids = append(ids, id)
+		d.bed.Update(func(tx store.Tx) error {
+			return tx.Messages().Refuse(store.Message{ID: id, At: id.Time(), From: &mallory}, []store.Recipient{{
+				Key: store.RcptKey{Message: id, N: 1}, Address: eve, Sender: mallory, Action: store.ActionReject, State: store.StateRefused,
+			}}, store.Event{ID: store.NewEventID(id.Time()), What: store.EventRefused, Message: id, Actor: "system", Facts: map[string]string{
+				"conn": fmt.Sprintf("conn%d", i), "code": "550", "client": "192.0.2.7", "from": mallory.String(), "recipients": "1", "reason": "Not here.",
+			}}, store.RefusedRoom{Recipients: 1, Hourly: 9})
+		})
+	}
+	for _, what := range []string{"conn0-1", ids[0].String(), ids[0].String() + ".1"} {
+		found, err := d.MessageTrace(t.Context(), admin.Socket, admin.TraceQuery{What: what})
+		if err != nil || len(found) != 1 {
+			t.Fatalf("%q finds %+v, %v", what, found, err)
+		}
+		v := found[0]
+		if v.ID != ids[0].String() || !v.Refused || len(v.Recipients) != 0 || v.From != mallory.String() || v.Client != "192.0.2.7" || !v.At.Equal(start) {
+			t.Errorf("%q: %+v", what, v)
+		}
+		if len(v.Events) != 1 || v.Events[0].Facts["reason"] != "Not here." || v.Events[0].Facts["recipients"] != "1" {
+			t.Errorf("%q: %+v", what, v.Events)
+		}
+	}
+	if found, err := d.MessageTrace(t.Context(), admin.Socket, admin.TraceQuery{What: eve.String()}); err != nil || len(found) != 1 || found[0].ID != ids[2].String() {
+		t.Errorf("by address: %+v, %v", found, err)
+	}
+	if n, err := d.MessageRecall(t.Context(), admin.Socket, ids[0].String()); !errors.Is(err, store.ErrConflict) || n != 0 {
+		t.Errorf("recall: %d, %v", n, err)
 	}
 }
 

@@ -24,7 +24,7 @@ type MessageView struct {
 	Expires    time.Time       `json:"expires,omitzero"`
 	ReplyTo    string          `json:"reply_to,omitempty"` // id of the message that this one answers
 	Refused    bool            `json:"refused,omitempty"`  // as a whole: there is no body of it, and its size is not known
-	Recipients []RecipientView `json:"recipients"`
+	Recipients []RecipientView `json:"recipients"`         // none: of a refused message its event alone is left
 	Events     []EventView     `json:"events"`
 }
 
@@ -117,15 +117,32 @@ func (s *Service) find(tx store.Tx, query string, since time.Time) ([]store.Mess
 func findID(tx store.Tx, id store.MessageID) ([]store.MessageID, error) {
 	_, err := tx.Messages().Get(id)
 	if errors.Is(err, store.ErrNotFound) {
+		_, err = refusal(tx, id)
+	}
+	if errors.Is(err, store.ErrNotFound) {
 		return nil, nil
 	}
 	return []store.MessageID{id}, err
 }
 
+// refusal is the event of a message that was refused as a whole; of an older one nothing else is left.
+// store.ErrNotFound: there is none.
+func refusal(tx store.Tx, id store.MessageID) (store.Event, error) {
+	events, _, err := tx.Audit().OfMessage(id, "", pageSize)
+	if err != nil {
+		return store.Event{}, err
+	}
+	i := slices.IndexFunc(events, func(e store.Event) bool { return e.What == store.EventRefused })
+	if i < 0 {
+		return store.Event{}, fmt.Errorf("refusal of message %s: %w", id, store.ErrNotFound)
+	}
+	return events[i], nil
+}
+
 // refusedAs finds the messages that were refused under a reference "CONN-N" of a reply. Connections are named in the
 // events; of one that had several messages refused, all are meant.
 func refusedAs(tx store.Tx, ref string, since time.Time) (ids []store.MessageID, err error) {
-	const maxPages = 100
+	const maxPages = 500 // four days of a flood
 	conn, _, ok := strings.Cut(strings.Trim(ref, "() "), "-")
 	conn = strings.TrimPrefix(conn, "ref ")
 	if !ok || conn == "" {
@@ -189,10 +206,13 @@ func newest(tx store.Tx, f store.Filter) (ids []store.MessageID, err error) {
 
 func messageView(tx store.Tx, id store.MessageID) (MessageView, error) {
 	m, err := tx.Messages().Get(id)
+	if errors.Is(err, store.ErrNotFound) {
+		return refusedView(tx, id)
+	}
 	if err != nil {
 		return MessageView{}, err
 	}
-	v := MessageView{ID: id.String(), At: m.At, From: "<>", Client: m.Client.IP, Size: m.Size, Expires: m.Expires}
+	v := MessageView{ID: id.String(), At: m.At, From: "<>", Client: m.Client.IP, Size: m.Size, Expires: m.Expires, Refused: m.Refused}
 	if m.From != nil {
 		v.From = m.From.String()
 	}
@@ -205,7 +225,16 @@ func messageView(tx store.Tx, id store.MessageID) (MessageView, error) {
 	if err := addRecipients(tx, &v, id); err != nil {
 		return v, err
 	}
-	v.Refused = len(v.Recipients) > 0 && !slices.ContainsFunc(v.Recipients, func(r RecipientView) bool { return r.State != string(store.StateRefused) })
+	return v, addEvents(tx, &v, id)
+}
+
+// refusedView is a message of whose refusal the event alone is left. store.ErrNotFound: there is none.
+func refusedView(tx store.Tx, id store.MessageID) (MessageView, error) {
+	e, err := refusal(tx, id)
+	if err != nil {
+		return MessageView{}, err
+	}
+	v := MessageView{ID: id.String(), At: e.At(), From: e.Facts["from"], Client: e.Facts["client"], Refused: true}
 	return v, addEvents(tx, &v, id)
 }
 

@@ -9,9 +9,12 @@ import (
 	"postern/store"
 )
 
-// maxRefused is how many recipients of messages that were refused as a whole are remembered: some 50 MB. Older ones make
-// room, so that no flood of refused mail fills the disk.
-const maxRefused = 50_000
+// What is kept of messages that were refused as a whole: some 50 MB of recipients, of which older ones make room, and a
+// few hundred kilobytes of events an hour. So no flood of refused mail fills the disk or hides what was refused before.
+const (
+	maxRefused       = 50_000
+	maxRefusedHourly = 1000
+)
 
 // maxRefusedOfOne is how many recipients of one refused message are kept; its event has the number of all. A message to a
 // thousand people would push a thousand others out.
@@ -26,7 +29,8 @@ func (j *job) recordRefused(ctx context.Context, cause error) {
 	}
 	j.logDecisions()
 	m, rcpts, e := j.refusedMessage(), j.refusedRcpts(reply), j.refusedEvent(reply)
-	err := j.in.Store.Update(ctx, func(tx store.Tx) error { return tx.Messages().Refuse(m, rcpts, e, maxRefused) })
+	room := store.RefusedRoom{Recipients: maxRefused, Hourly: maxRefusedHourly}
+	err := j.in.Store.Update(ctx, func(tx store.Tx) error { return tx.Messages().Refuse(m, rcpts, e, room) })
 	if err != nil {
 		j.in.Log.WarnContext(ctx, "refusal not recorded", "event", "audit", "msg", j.env.ID, "error", err)
 	}
@@ -68,9 +72,14 @@ func (j *job) refusedRcpts(reply *store.ReplyError) (rcpts []store.Recipient) {
 	return rcpts
 }
 
+// refusedEvent outlasts what else is kept of the message, so it has what a trace must tell.
 func (j *job) refusedEvent(reply *store.ReplyError) store.Event {
+	from := "<>"
+	if j.env.From != nil {
+		from = j.env.From.String()
+	}
 	return store.Event{ID: store.NewEventID(j.in.Now()), What: store.EventRefused, Message: j.env.ID, Actor: "system", Facts: map[string]string{
-		"code": fmt.Sprint(reply.Code), "status": reply.Status(), "conn": j.env.Client.Conn, "client": j.env.Client.IP,
+		"code": fmt.Sprint(reply.Code), "status": reply.Status(), "conn": j.env.Client.Conn, "client": j.env.Client.IP, "from": from,
 		"recipients": fmt.Sprint(len(j.env.Rcpts)), "rule": j.firstRule(store.ActionReject), "reason": j.firstReason(reply),
 	}}
 }

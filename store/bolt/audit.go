@@ -170,8 +170,16 @@ func isPerson(actor string) bool {
 
 // tally counts something within its hour.
 func (t *tx) tally(at time.Time, what store.What) error {
-	key := append(msKey(at.Truncate(time.Hour)), what...)
-	return t.put(tallyB, key, be64(number(t.get(tallyB, key))+1))
+	return t.put(tallyB, tallyKey(at, what), be64(uint64(t.tallied(at, what)+1)))
+}
+
+// tallied is how often something was counted within the hour of a moment.
+func (t *tx) tallied(at time.Time, what store.What) int64 {
+	return int64(number(t.get(tallyB, tallyKey(at, what))))
+}
+
+func tallyKey(at time.Time, what store.What) []byte {
+	return append(msKey(at.Truncate(time.Hour)), what...)
 }
 
 func (a audit) Tally(from, to time.Time) (all []store.Tally, err error) {

@@ -206,3 +206,47 @@ func TestDamagedRecordsAreNamed(t *testing.T) {
 		t.Errorf("log: %s", log)
 	}
 }
+
+// TestDamagedRefusalsMakeRoom: rows of refused messages that do not read back go like others, with their entries and
+// their share of the count; the events of them stay.
+func TestDamagedRefusalsMakeRoom(t *testing.T) {
+	t.Parallel()
+	for name, in := range map[string]bucket{"message": messagesB, "recipient": recipientsB} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			s := openIn(t, dir)
+			refuse := func(n int) store.RcptKey {
+				m, r := sample(n)
+				m.Refs, m.Thread, r.Action, r.State, r.Rule = 0, store.ThreadID{byte(n)}, store.ActionReject, store.StateRefused, "tag"
+				e := store.Event{ID: store.NewEventID(m.At), What: store.EventRefused, Message: m.ID, Actor: "system"}
+				update(t, s, func(tx store.Tx) error {
+					return tx.Messages().Refuse(m, []store.Recipient{r}, e, store.RefusedRoom{Recipients: 2, Hourly: 9})
+				})
+				return r.Key
+			}
+			keys := []store.RcptKey{refuse(0), refuse(1)}
+			s.Close()
+			damaged := rcptKey(keys[0])
+			if in == messagesB {
+				damaged = keys[0].Message[:]
+			}
+			s, _ = damage(t, dir, in, damaged)
+			keys = append(keys, refuse(2))
+			verify(t, s)
+			for i, want := range []int{0, 1, 1} {
+				err := s.View(t.Context(), func(tx store.Tx) error {
+					rows, _, err := tx.Messages().Recipients(keys[i].Message, "", 9)
+					events, _, eventsErr := tx.Audit().OfMessage(keys[i].Message, "", 9)
+					if len(rows) != want || len(events) != 1 {
+						t.Errorf("message %d: %d rows, %d events", i, len(rows), len(events))
+					}
+					return errors.Join(err, eventsErr)
+				})
+				if err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+}

@@ -37,6 +37,7 @@ const (
 	stateB                      // state 0 ^R
 	ruleB                       // 'r' rule 0 ^R, 'a' action 0 ^R
 	msgidB                      // ThreadID ^M
+	refusedB                    // M, of messages that were refused as a whole
 	blobsB                      // BlobID -> M
 	releasedB                   // BlobID
 	threadsB                    // ThreadID -> M ms
@@ -79,7 +80,7 @@ const (
 // buckets names them in the file.
 var buckets = [bucketCount]string{
 	"meta", "messages", "bodies", "recipients", "i_link", "i_inbox", "i_sent", "i_reply", "i_unclaimed", "i_expiry", "i_sender",
-	"i_rcpt", "i_state", "i_rule", "i_msgid", "blobs", "blobs_released", "threads", "i_thread_end", "settings", "counters",
+	"i_rcpt", "i_state", "i_rule", "i_msgid", "i_refused", "blobs", "blobs_released", "threads", "i_thread_end", "settings", "counters",
 	"accounts", "i_address", "i_people", "i_word", "i_recent", "admins", "i_admin", "groups", "i_group", "group_people", "i_waiting", "sessions", "i_session_of", "i_visits", "i_session_end", "tokens", "i_token_of",
 	"i_token_end", "i_token_hold", "queue", "q_due", "q_owner", "q_key", "q_first", "audit", "a_message", "a_account", "a_what", "a_actor", "tally",
 }

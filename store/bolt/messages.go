@@ -106,6 +106,9 @@ func messageEntries(m store.Message) (out []entry) {
 	if !m.Thread.IsZero() {
 		out = append(out, entry{in: msgidB, key: join(m.Thread[:], newest)})
 	}
+	if m.Refused {
+		out = append(out, entry{in: refusedB, key: m.ID[:]})
+	}
 	return out
 }
 

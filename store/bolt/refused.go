@@ -10,59 +10,54 @@ import (
 // refusedCounter counts the recipients of messages that were refused as a whole.
 const refusedCounter = "refused"
 
-func (m messages) Refuse(msg store.Message, rcpts []store.Recipient, e store.Event, most int) error {
+func (m messages) Refuse(msg store.Message, rcpts []store.Recipient, e store.Event, room store.RefusedRoom) error {
 	if len(rcpts) == 0 || e.What != store.EventRefused || e.Message != msg.ID {
 		return errors.New("keep refused message: it has no recipient, or the event is not its own")
 	}
+	if n := m.t.tallied(e.At(), e.What); n >= int64(room.Hourly) {
+		return m.countRefused(e, n == int64(room.Hourly))
+	}
+	msg.Refused = true
 	if err := m.Create(msg, rcpts); err != nil {
 		return err
 	}
-	if err := (audit{m.t}).Add(e); err != nil {
+	if err := errors.Join(audit{m.t}.Add(e), m.t.add(refusedCounter, int64(len(rcpts)))); err != nil {
 		return err
 	}
-	if err := m.t.add(refusedCounter, int64(len(rcpts))); err != nil {
+	return m.makeRoom(msg.ID, len(rcpts), room.Recipients)
+}
+
+// countRefused counts a refusal of which nothing else is kept. The first of an hour is told.
+func (m messages) countRefused(e store.Event, first bool) error {
+	if err := m.t.tally(e.At(), e.What); err != nil || !first {
 		return err
 	}
-	for m.t.count(refusedCounter) > int64(most) {
-		if gone, err := m.forgetOldest(e.ID); !gone || err != nil {
+	return audit{m.t}.Add(store.Event{ID: e.ID, What: store.EventRefusedMany, Actor: e.Actor})
+}
+
+// makeRoom drops the oldest refused messages until the others have at most that many recipients. It drops at most one
+// message more than came recipients: that keeps the number, brings a larger one down, and bounds the transaction.
+func (m messages) makeRoom(keep store.MessageID, came, most int) error {
+	for range came + 1 {
+		oldest := m.oldestRefused()
+		if m.t.count(refusedCounter) <= int64(most) || oldest == keep || oldest.IsZero() {
+			return nil
+		}
+		if err := m.forget(oldest); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// forgetOldest drops the refused message whose event is the oldest; false: there is none but the one to keep.
-func (m messages) forgetOldest(keep store.EventID) (gone bool, err error) {
-	key := m.oldestRefusal()
-	id := invert(tail(key, idLen))
-	if key == nil || bytes.Equal(id, keep[:]) {
-		return false, nil
+func (m messages) oldestRefused() store.MessageID {
+	for k := range m.t.up(refusedB, nil, nil) {
+		return toID[store.MessageID](k)
 	}
-	e, err := audit{m.t}.read(id)
-	if errors.Is(err, store.ErrCorrupt) { // it cannot tell its message any more
-		return true, errors.Join(m.t.purge(id, auditMessageB), m.t.del(auditWhatB, key), m.t.del(auditB, id))
-	}
-	if err != nil {
-		return false, err
-	}
-	return true, errors.Join(m.t.move(eventEntries(e), nil), m.t.del(auditB, id), m.forget(e.Message))
+	return store.MessageID{}
 }
 
-// oldestRefusal is the index key of the oldest event of a refusal; nil: there is none.
-func (m messages) oldestRefusal() []byte {
-	prefix := text(store.EventRefused)
-	behind := bytes.Clone(prefix)
-	behind[len(behind)-1]++
-	for k := range m.t.down(auditWhatB, behind) {
-		if bytes.HasPrefix(k, prefix) {
-			return bytes.Clone(k)
-		}
-		break
-	}
-	return nil
-}
-
-// forget deletes a refused message and its recipients. One of which nothing is kept but its event is no error.
+// forget deletes a refused message and its recipients. Its event stays, for as long as the audit log keeps events.
 func (m messages) forget(id store.MessageID) error {
 	var keys [][]byte
 	for k := range m.t.up(recipientsB, id[:], nil) {
@@ -76,9 +71,9 @@ func (m messages) forget(id store.MessageID) error {
 	msg, err := m.Get(id)
 	switch {
 	case errors.Is(err, store.ErrNotFound):
-		return nil
-	case errors.Is(err, store.ErrCorrupt):
-		err = m.t.purge(invert(id[:]), msgidB)
+		return m.t.del(refusedB, id[:])
+	case errors.Is(err, store.ErrCorrupt): // it cannot tell its entries any more
+		err = errors.Join(m.t.purge(invert(id[:]), msgidB), m.t.del(refusedB, id[:]))
 	case err == nil:
 		err = m.t.move(messageEntries(msg), nil)
 	}

@@ -14,7 +14,7 @@ import (
 // derived are the buckets that follow from records.
 var derived = []bucket{
 	linkB, inboxB, sentB, replyB, unclaimedB, expiryB, senderB, rcptB, stateB, msgidB, blobsB, threadEndB, countersB, addressB,
-	peopleB, wordB, recentB, adminAddressB, groupNameB, groupWaitB, ruleB, auditWhatB, auditActorB, sessionOfB, visitsB, sessionEndB, tokenEndB, tokenHoldB, dueB, ownerB, queueKeyB, firstB, auditMessageB, auditAccountB,
+	peopleB, wordB, recentB, adminAddressB, groupNameB, groupWaitB, ruleB, refusedB, auditWhatB, auditActorB, sessionOfB, visitsB, sessionEndB, tokenEndB, tokenHoldB, dueB, ownerB, queueKeyB, firstB, auditMessageB, auditAccountB,
 }
 
 // expected collects what the derived buckets must hold.
@@ -71,6 +71,11 @@ func (e expected) messages(t testing.TB, tx *tx) {
 		e.add(messageEntries(m)...)
 		if !m.Blob.IsZero() && m.Refs > 0 {
 			e.add(entry{in: blobsB, key: m.Blob[:], val: k})
+		}
+		for range tx.up(recipientsB, k, nil) {
+			if m.Refused {
+				e.count(refusedCounter)
+			}
 		}
 		if m.Refs == 0 && tx.has(bodiesB, k) {
 			t.Errorf("message %s has a body that nobody needs", m.ID)
@@ -164,11 +169,6 @@ func (e expected) queue(t testing.TB, tx *tx) {
 			t.Errorf("verify: %v", err)
 		}
 		e.add(eventEntries(ev)...)
-		if ev.What == store.EventRefused {
-			for range tx.up(recipientsB, ev.Message[:], nil) {
-				e.count(refusedCounter)
-			}
-		}
 	}
 }
 

@@ -23,6 +23,7 @@ func messageCases() []testCase {
 		{"ByMsgIDListsNewestFirst", byMsgID},
 		{"SetMovesMessageIndexes", setMessageMoves},
 		{"RefusedMessagesMakeRoomForNewerOnes", refusedMakeRoom},
+		{"RefusedFloodIsCounted", refusedFlood},
 		{"RefuseTakesOnlyWhatBelongsTogether", refuseForeign},
 	}
 }
@@ -254,9 +255,10 @@ func refusal(minute, n int) (store.Message, []store.Recipient, store.Event) {
 	return m, rcpts, store.Event{ID: store.NewEventID(at(minute)), What: store.EventRefused, Message: m.ID, Actor: "system"}
 }
 
-// refusedMakeRoom: refused messages are found like others until newer ones have filled their room; then nothing of them
-// is left. Messages that were accepted for others make no room.
+// refusedMakeRoom: refused messages are found like others until newer ones have filled their room; then their events
+// alone are left. Messages that were accepted for others make no room.
 func refusedMakeRoom(b *bench) {
+	room := store.RefusedRoom{Recipients: 5, Hourly: 99}
 	accepted := message(0)
 	part := relayed(accepted, 1, "bob@example.net")
 	part.Action, part.State = store.ActionReject, store.StateRefused
@@ -264,17 +266,17 @@ func refusedMakeRoom(b *bench) {
 	var all []store.MessageID
 	refuse := func(n int) {
 		m, rcpts, e := refusal(len(all)+1, n)
-		b.update(func(tx store.Tx) error { return tx.Messages().Refuse(m, rcpts, e, 5) })
+		b.update(func(tx store.Tx) error { return tx.Messages().Refuse(m, rcpts, e, room) })
 		all = append(all, m.ID)
 	}
 	known := func() (kept int) {
 		for i, id := range all {
 			b.view(func(tx store.Tx) error {
-				_, err := tx.Messages().Get(id)
+				m, err := tx.Messages().Get(id)
 				rows, _, _ := tx.Messages().Recipients(id, "", 9)
 				events, _, _ := tx.Audit().OfMessage(id, "", 9)
 				ids, _ := tx.Messages().ByMsgID(store.ThreadID{byte(i + 1)}, 9)
-				if whole := err == nil; whole != (len(rows) > 0) || whole != (len(events) == 1) || whole != (len(ids) == 1) {
+				if whole := err == nil; len(events) != 1 || whole != (len(rows) > 0) || whole != (len(ids) == 1) || whole != m.Refused {
 					b.Errorf("message %d is kept in part: %v, %d recipients, %d events, %d by its Message-ID", i, err, len(rows), len(events), len(ids))
 				} else if whole {
 					kept++
@@ -305,16 +307,53 @@ func refusedMakeRoom(b *bench) {
 	}
 }
 
+// refusedFlood: of an hour's refusals the first are kept, the others are counted, and one event says so. Those of another
+// hour are kept again, and nothing of what was refused before the flood is lost by it.
+func refusedFlood(b *bench) {
+	room := store.RefusedRoom{Recipients: 99, Hourly: 3}
+	refuse := func(minute int) store.MessageID {
+		m, rcpts, e := refusal(minute, 2)
+		b.update(func(tx store.Tx) error { return tx.Messages().Refuse(m, rcpts, e, room) })
+		return m.ID
+	}
+	hour := 60 - at(0).Minute() // in which the next one begins
+	early := refuse(hour - 1)
+	var flood []store.MessageID
+	for i := range 7 {
+		flood = append(flood, refuse(hour+i))
+	}
+	late := refuse(hour + 60)
+	b.view(func(tx store.Tx) error {
+		for i, id := range append(flood, early, late) {
+			_, err := tx.Messages().Get(id)
+			events, _, _ := tx.Audit().OfMessage(id, "", 9)
+			if kept := err == nil; kept != (i < room.Hourly || i >= len(flood)) || kept != (len(events) == 1) {
+				b.Errorf("message %d: %v, %d events", i, err, len(events))
+			}
+		}
+		told, _, err := tx.Audit().List(store.EventFilter{What: store.EventRefusedMany}, "", 9)
+		if err != nil || len(told) != 1 || !told[0].At().Equal(at(hour+room.Hourly)) {
+			b.Errorf("what tells of the flood: %+v, %v", told, err)
+		}
+		tallies, err := tx.Audit().Tally(at(hour), at(hour+59))
+		if err != nil || !slices.ContainsFunc(tallies, func(t store.Tally) bool { return t.What == store.EventRefused && t.N == int64(len(flood)) }) {
+			b.Errorf("counted %+v, %v", tallies, err)
+		}
+		return nil
+	})
+}
+
 func refuseForeign(b *bench) {
 	m, rcpts, e := refusal(1, 1)
 	other, _, foreign := refusal(2, 1)
+	room := store.RefusedRoom{Recipients: 5, Hourly: 9}
 	accepted := e
 	accepted.What = store.EventAccepted
 	for _, f := range []func(store.Messages) error{
-		func(t store.Messages) error { return t.Refuse(m, nil, e, 5) },
-		func(t store.Messages) error { return t.Refuse(m, rcpts, foreign, 5) },
-		func(t store.Messages) error { return t.Refuse(m, rcpts, accepted, 5) },
-		func(t store.Messages) error { return t.Refuse(other, rcpts, foreign, 5) },
+		func(t store.Messages) error { return t.Refuse(m, nil, e, room) },
+		func(t store.Messages) error { return t.Refuse(m, rcpts, foreign, room) },
+		func(t store.Messages) error { return t.Refuse(m, rcpts, accepted, room) },
+		func(t store.Messages) error { return t.Refuse(other, rcpts, foreign, room) },
 	} {
 		b.fails(nil, func(tx store.Tx) error { return f(tx.Messages()) })
 	}

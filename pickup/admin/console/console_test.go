@@ -254,19 +254,27 @@ func TestConsoleMessages(t *testing.T) {
 	}
 }
 
+// refuse keeps a refused message of maria's, and room for that many recipients of such.
+func (w *world) refuse(to store.Address, conn string, room int) (store.Message, store.Recipient) {
+	w.t.Helper()
+	m := store.Message{ID: store.NewMessageID(w.Now()), At: w.Now(), From: &maria, Client: store.Client{IP: "192.0.2.7"}}
+	r := store.Recipient{Key: store.RcptKey{Message: m.ID, N: 1}, Address: to, Sender: maria, Action: store.ActionReject, State: store.StateRefused,
+		Since: m.At, Rule: "tag", Reason: "The recipient is disabled here."}
+	e := store.Event{ID: store.NewEventID(m.At), What: store.EventRefused, Message: m.ID, Actor: "system", Facts: map[string]string{
+		"conn": conn, "code": "550", "rule": "", "from": maria.String(), "client": m.Client.IP}}
+	w.bed.Update(func(tx store.Tx) error {
+		return tx.Messages().Refuse(m, []store.Recipient{r}, e, store.RefusedRoom{Recipients: room, Hourly: 9})
+	})
+	return m, r
+}
+
 // TestConsoleShowsRefusedMessages: mail that was refused as a whole is found like any other, by its reference too, and its
 // page tells who, when and why, and claims no size.
 func TestConsoleShowsRefusedMessages(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	v := w.signedIn(dana, admin.RoleHelpDesk)
-	m := store.Message{ID: store.NewMessageID(w.Now()), At: w.Now(), From: &maria, Client: store.Client{IP: "192.0.2.7"}}
-	r := store.Recipient{Key: store.RcptKey{Message: m.ID, N: 1}, Address: joan, Sender: maria, Action: store.ActionReject, State: store.StateRefused,
-		Since: m.At, Rule: "tag", Reason: "The recipient is disabled here."}
-	w.bed.Update(func(tx store.Tx) error {
-		return tx.Messages().Refuse(m, []store.Recipient{r}, store.Event{ID: store.NewEventID(m.At), What: store.EventRefused, Message: m.ID,
-			Actor: "system", Facts: map[string]string{"conn": "3emn2pd02w", "code": "550", "rule": ""}}, 9)
-	})
+	m, r := w.refuse(joan, "3emn2pd02w", 9)
 	for _, q := range []string{"state=refused", "to=" + joan.String(), "from=" + maria.String()} {
 		if got := v.get("/messages?" + q); !got.says(joan.String()) || !strings.Contains(got.body, "/messages/"+m.ID.String()) {
 			t.Errorf("%s does not find it: %s", q, plain(got.body))
@@ -285,5 +293,13 @@ func TestConsoleShowsRefusedMessages(t *testing.T) {
 		if page.says(never) {
 			t.Errorf("the page says %q", never)
 		}
+	}
+	w.refuse(joan, "laterconn0", 1) // pushes the first out: its event is left
+	if got := v.get("/messages?q=3emn2pd02w-1"); got.to() != "/messages/"+m.ID.String() {
+		t.Errorf("the reference leads to %q", got.to())
+	}
+	page = v.get("/messages/" + m.ID.String())
+	if page.status != 200 || !page.says("Message from "+maria.String()) || !page.says("code: 550") || page.says("recipients") {
+		t.Errorf("the page of what is left: %s", plain(page.body))
 	}
 }

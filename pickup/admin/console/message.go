@@ -166,19 +166,20 @@ func (c *Console) messages(w http.ResponseWriter, r *http.Request, who admin.Sig
 	return c.show(w, r, http.StatusOK, "messages", p)
 }
 
-// findMessage looks for a message by its id, a recipient's item, or its Message-ID. One alone is shown at once.
+// findMessage looks for a message by its id, a recipient's item, or its Message-ID. One alone is shown at once, and
+// so is the newest of those that have no row any more.
 func (c *Console) findMessage(w http.ResponseWriter, r *http.Request, who admin.Signed, p messagesPage) error {
 	found, err := c.Admin.MessageTrace(r.Context(), who.Actor, admin.TraceQuery{What: p.ID})
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return err
 	}
-	if len(found) == 1 {
-		return redirect(w, "/messages/"+found[0].ID)
-	}
 	for _, m := range found {
 		for _, x := range m.Recipients {
 			p.Rows = append(p.Rows, admin.MessageRow{RecipientView: x, ID: m.ID, At: m.At, From: m.From, Size: m.Size, Expires: x.Expires})
 		}
+	}
+	if len(found) == 1 || len(found) > 0 && len(p.Rows) == 0 {
+		return redirect(w, "/messages/"+found[0].ID)
 	}
 	return c.show(w, r, http.StatusOK, "messages", p)
 }
