@@ -176,7 +176,7 @@ func TestUserCommands(t *testing.T) {
 		for _, x := range [][3]string{
 			{"message list --state foo", `"foo"`, "queued, delivered, notified"}, {"message list --action relay", `"relay"`, "seal, reject"},
 			{"user list --class boss", `"boss"`, "member, guest"}, {"user list foo", `"foo"`, "active, invited, disabled"},
-			{"audit list --event accounts.", `"accounts"`, "message, account, group"}, {"message list --limit -1", "--limit", "1 or more"},
+			{"audit list --event accounts.", `"accounts"`, "message, account, admin"}, {"message list --limit -1", "--limit", "1 or more"},
 			{"audit list --limit 0", "--limit", "1 or more"},
 		} {
 			if out, code := tr.postern(strings.Fields(x[0])...); code == 0 || !strings.Contains(out, x[1]) || !strings.Contains(out, x[2]) {
