@@ -86,7 +86,7 @@ func wrongCode(code string, n int) string {
 	return code[:7] + string(rune('0'+last))
 }
 
-// accounts counts the rows of people.
+// accountRows counts the rows of people.
 func (w *world) accountRows() (n int64) {
 	must(w.t, w.store.View(context.Background(), func(tx store.Tx) (err error) {
 		n, err = tx.Accounts().Count(store.StatusNone, "")

@@ -44,7 +44,7 @@ type KeyVersion struct {
 	State  KeyState  `json:"state"`
 	Params string    `json:"params"` // of Argon2id, salt included
 	Box    []byte    `json:"box"`
-	Chain  []byte    `json:"chain,omitempty"` // seed sealed to ChainTo, for chained versions
+	Chain  []byte    `json:"chain,omitempty"` // seed sealed to To, for chained versions
 	To     KeyID     `json:"to,omitempty"`    // the newer version whose seed opens Chain
 	Made   time.Time `json:"made"`
 	// Of is the account that the version was made for, if another one took it over by an alias; see Owner.

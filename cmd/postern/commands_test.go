@@ -220,7 +220,7 @@ func TestUserCommands(t *testing.T) {
 	})
 }
 
-// TestCommandsWithALongDataFolder: a path that is too long for a socket is none for the commands.
+// TestAdminCommands: administrators are made, listed, given roles, switched and reset, with and without a server.
 func TestAdminCommands(t *testing.T) {
 	bothWays(t, func(t *testing.T, tr *trial, away, _ func()) {
 		tr.start()

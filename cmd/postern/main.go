@@ -1,7 +1,10 @@
 // Command postern is a secure-mail gateway: it relays mail, seals what is flagged as secure and lets recipients pick
 // it up. See README.md.
 //
-// main only calls run; each subcommand has a file of its own; serve.go wires the server by hand, in start order.
+// main only calls run; each subcommand has a file of its own. wire.go builds the parts of a gateway by hand, in the order
+// in which they need each other; serve.go opens its ports, starts its jobs and drains them. A command that changes or
+// asks something is a method of the admin service (methods.go), called through the local socket or, when no server runs,
+// on the store that the command opens itself (reach.go). The adapters join packages that must not import each other.
 package main
 
 import (

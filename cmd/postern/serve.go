@@ -208,7 +208,7 @@ func serveHTTP(jobs *group, name string, srv *http.Server, l net.Listener) {
 	})
 }
 
-// reloadOnHangup reads certificates anew at SIGHUP; their files are watched besides.
+// reloadOnHangup reads certificates and DKIM keys anew at SIGHUP; their files are watched besides.
 func (g *gateway) reloadOnHangup(ctx context.Context) error {
 	hangup := make(chan os.Signal, 1)
 	signal.Notify(hangup, syscall.SIGHUP)

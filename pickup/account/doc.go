@@ -26,14 +26,27 @@
 // messages as they are sealed. So somebody who was forwarded a link gains that one message and nothing that comes
 // later. Confirm is the one place where an account becomes confirmed.
 //
+// Flow of an invitation: Invite makes rows with the status invited, or leaves those that there are, and mails each a link.
+// InvitationLink shows it; Accept chooses the password and makes the account, confirmed, because the link came by mail.
+// An administrator's Disable and Enable are a flag, which is read after the work of a sign-in (I9); Attempt gives the
+// console's sign-in the same throttle and pace.
+//
 // Flow of the settings: what a stolen session must not do asks for the password again, throttled and paced like a
-// sign-in (prove): a new password, a new reminder. A new password is a new key version; the one before it hangs on it
-// by a chain, so that nothing is lost (succeed), and everything else that is open for the account ends (endPending).
+// sign-in (prove): a new password, a new reminder, an earlier password, an alias to be added or removed. A new password
+// is a new key version; the one before it hangs on it by a chain, so that nothing is lost (succeed), and everything else
+// that is open for the account ends (endPending).
 //
 // Flow of an alias (KEYS K9): AddAlias mails a link to the new address; ConfirmAlias takes it from a full session of the
 // account that asked, and nothing else makes an alias: so each was confirmed by whoever reads that mailbox and has the
 // account's password. An account that the address has of its own is merged: its row stays, its key versions hang under
 // the account that took it over, and adopt moves its messages.
+//
+// Flow of a release: RemoveAlias by the person, ReleaseAlias by the help desk and DisownWelcome take addresses off an
+// account (release). What was merged gets its row, its locked versions and, page by page after the transaction, its
+// messages back (giveBack), without the grants of the account that loses them.
+//
+// In the background Run goes through all accounts: it drops key versions that no live grant needs (DropKeys, KEYS K7) and
+// goes on with messages whose return was cut off. Later does what must not show in the time of an answer.
 //
 // Secrets: passwords, seeds and tokens are never logged, and no error text quotes what was typed. Audit events are
 // written in the transaction of the fact; failed sign-ins, which have none, go to the Recorder.

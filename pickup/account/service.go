@@ -47,12 +47,13 @@ type Signed struct {
 	Account store.Account
 	Seed    seal.Seed // of the account's current key; for this request only
 	Session store.Session
-	Token   string // value for the session cookie; only from Register and SignIn
-	Known   string // value for the browser cookie; only from Register and SignIn
+	Token   string // value for the session cookie; only where a session began, "" where one went on
+	Known   string // value for the browser cookie; only where a full session began
 
-	// Links are what a visit opens (IsVisit); key is that of its session, by which it can take one more.
+	// Links are what a visit opens (IsVisit), or the messages that wait for whoever has just chosen a first password
+	// instead of a mailed one; there the last is the one to go to.
 	Links []seal.LinkSecret
-	key   seal.SessionToken
+	key   seal.SessionToken // of a visit, by which it can take one more link
 }
 
 // Mails composes what this package sends; package notify does.

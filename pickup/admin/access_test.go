@@ -227,7 +227,7 @@ func TestI9ConsoleGuessesDoNotShutOutTheSite(t *testing.T) {
 	})
 }
 
-// TestB01ChangePassword: a wrong old one is refused; afterwards only the new one works; other sessions end.
+// TestB01ChangePasswordOfAnAdministrator: a wrong old one is refused; afterwards only the new one works; other sessions end.
 func TestB01ChangePasswordOfAnAdministrator(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -5,6 +5,12 @@
 // same methods with an Actor. One table says which role may call what (rights.go). Every change leaves an audit event
 // that names the actor, in the transaction of the change where this package makes it.
 //
+// People are invited one by one or put into groups from a list, of which a preview names the bad rows first (import.go).
+// Enabling a group only marks it: Run sends its invitations in the background, so that a list of thousands holds up
+// nobody, and one person who cannot be invited no other (work.go). Lists answer from indexes, a page at a time; alerts
+// say what needs a hand. Rotation seals every row anew under a new server key, in portions that can be cut off anywhere
+// (rotate.go).
+//
 // Administrators are people of their own, apart from the accounts of recipients. A one-time set-up link lets one choose
 // a password and a second factor; SignIn wants both and opens a session that holds no key of any message (KEYS K10).
 package admin

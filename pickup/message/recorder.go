@@ -39,7 +39,7 @@ type note struct {
 	event   store.Event
 }
 
-// notes of one second, merged.
+// batch is the notes of one second, merged.
 type batch struct {
 	links    map[store.LinkID]store.Fetches
 	sessions map[store.SessionID]time.Time

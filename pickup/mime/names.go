@@ -90,7 +90,7 @@ func fallbackName(p mail.Part) string {
 	return "attachment-" + n + extensionOf(p.Type)
 }
 
-// extensions of the types that a part may keep when it is handed out. The first of a type names it.
+// knownTypes are the types that a part may keep when it is handed out, by extension. The first of a type names it.
 var knownTypes = []struct{ ext, typ string }{
 	{".pdf", "application/pdf"}, {".png", "image/png"}, {".jpg", "image/jpeg"}, {".jpeg", "image/jpeg"}, {".gif", "image/gif"},
 	{".webp", "image/webp"}, {".heic", "image/heic"}, {".tif", "image/tiff"}, {".tiff", "image/tiff"}, {".bmp", "image/bmp"},

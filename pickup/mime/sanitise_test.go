@@ -16,7 +16,7 @@ import (
 
 const pngPixel = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 
-// clean sanitises without a message around it.
+// sanitised cleans a source without a message around it.
 func sanitised(source string) string {
 	return sanitise(clean(source), newImages(bytes.NewReader(nil), nil))
 }

@@ -23,7 +23,7 @@ type page struct {
 	Here    string      // entry of the navigation
 	Waiting int64       // in the queue
 	Wrong   bool        // something entered was refused: the title says so
-	Done    string      // what the form before this page did; see _done.html
+	Done    string      // what the form before this page did; see "done" in _parts.html
 	Now     time.Time
 	Zone    string
 }
