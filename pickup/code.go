@@ -14,16 +14,6 @@ import (
 	"postern/store/seal"
 )
 
-// Access is how somebody without account comes to a message: pickup.first_access (KEYS K8).
-type Access string
-
-// The ways of first access; empty: AccessPassword.
-const (
-	AccessPassword  Access = "password"           // chooses a password on the page of the link
-	AccessTemporary Access = "temporary-password" // signs in with a mailed one and must change it
-	AccessCode      Access = "code"               // reads with a mailed code, without account
-)
-
 // flowLife is how long a browser keeps the cookie of a code that was mailed to it: a little longer than the code, so
 // that the page can say that its time is over.
 const flowLife = time.Hour

@@ -17,7 +17,7 @@ import (
 	"postern/store/seal"
 )
 
-func byCode(c *pickup.Config) { c.FirstAccess = pickup.AccessCode }
+func byCode(c *pickup.Config) { c.FirstAccess = store.AccessCode }
 
 // mailsOf are the texts of all mails of a kind that wait, oldest first.
 func (w *world) mailsOf(kind store.Kind) (raws []string) {

@@ -15,7 +15,7 @@ import (
 	"postern/store/seal"
 )
 
-func byTemporary(c *pickup.Config) { c.FirstAccess = pickup.AccessTemporary }
+func byTemporary(c *pickup.Config) { c.FirstAccess = store.AccessTemporary }
 
 var mailedPassword = regexp.MustCompile(`(?m)^    ([0-9a-z]{4}(?:-[0-9a-z]{4}){3})\r?$`)
 
@@ -161,10 +161,10 @@ func TestC03TemporaryPasswordsAreFew(t *testing.T) {
 // in every combination of pickup.first_access and pickup.recovery.
 func TestEveryFirstAccessWithEveryRecovery(t *testing.T) {
 	t.Parallel()
-	read := map[pickup.Access]func(v *visitor, secret seal.LinkSecret) answer{
-		pickup.AccessPassword: func(v *visitor, secret seal.LinkSecret) answer { return v.follow(v.register(secret)) },
-		pickup.AccessCode:     func(v *visitor, secret seal.LinkSecret) answer { return v.visit(secret) },
-		pickup.AccessTemporary: func(v *visitor, secret seal.LinkSecret) answer {
+	read := map[store.Access]func(v *visitor, secret seal.LinkSecret) answer{
+		store.AccessPassword: func(v *visitor, secret seal.LinkSecret) answer { return v.follow(v.register(secret)) },
+		store.AccessCode:     func(v *visitor, secret seal.LinkSecret) answer { return v.visit(secret) },
+		store.AccessTemporary: func(v *visitor, secret seal.LinkSecret) answer {
 			v.post(linkOf(secret), "step", "sign-in", "password", v.first(secret))
 			return v.follow(v.post("/new-password", "password", password, "password2", password))
 		},
@@ -182,7 +182,7 @@ func TestEveryFirstAccessWithEveryRecovery(t *testing.T) {
 				v.follow(v.post(linkOf(again))).want(t, 200, "Another")
 				guest := w.visitor()
 				guest.get("/sign-in").want(t, 200, "Change your password")
-				if access == pickup.AccessCode { // nothing to forget: the same answer, and no mail
+				if access == store.AccessCode { // nothing to forget: the same answer, and no mail
 					before := len(w.ownMails())
 					guest.askChange(joan.String(), newPassword).want(t, 200)
 					if n := len(w.ownMails()); n != before {

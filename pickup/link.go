@@ -98,9 +98,9 @@ func (s *Site) way(c message.Cover, who account.Signed) string {
 		return "open"
 	case c.HasAccount || c.Disabled:
 		return "sign-in"
-	case s.FirstAccess == AccessCode:
+	case s.FirstAccess == store.AccessCode:
 		return "code"
-	case s.FirstAccess == AccessTemporary:
+	case s.FirstAccess == store.AccessTemporary:
 		return "temporary"
 	}
 	return "register"

@@ -14,6 +14,7 @@ import (
 
 	"postern/pickup/account"
 	"postern/pickup/web"
+	"postern/store"
 )
 
 //go:embed templates/*.html
@@ -46,7 +47,7 @@ type Config struct {
 	Zone           *time.Location
 	ExpireAfter    time.Duration
 	Recovery       account.Recovery         // what the form of a forgotten password is; empty: account.RecoverActivate
-	FirstAccess    Access                   // empty: AccessPassword
+	FirstAccess    store.Access             // empty: store.AccessPassword
 	KeepLoggedIn   bool                     // B11: false: no box, and a posted value counts for nothing
 	Internal       func(domain string) bool // is it the organisation's: only there replies go; nil: every one
 	Limits         Limits
@@ -211,23 +212,28 @@ func (s *Site) notFound(w http.ResponseWriter, r *http.Request) { s.fail(w, r, h
 // words are the installation's own, as templates use them.
 type words struct {
 	Organization
-	Scheme         string // what stands before the host in the site's address: "https://"
-	Host           string // host of the site's address
-	Origin         string // its address without a path
-	Root           string // with the slash at its end
-	Days           int    // that messages stay
-	Keep           bool
-	KeptDays       int
-	Recovery       account.Recovery
-	FirstPasswords bool // people without account sign in with a mailed password and change it
-	ByCode         bool // people without account read with mailed codes
+	Scheme      string // what stands before the host in the site's address: "https://"
+	Host        string // host of the site's address
+	Origin      string // its address without a path
+	Root        string // with the slash at its end
+	Days        int    // that messages stay
+	Keep        bool
+	KeptDays    int
+	Recovery    account.Recovery
+	FirstAccess store.Access
 }
+
+// FirstPasswords reports whether people without account sign in with a mailed password and change it.
+func (w words) FirstPasswords() bool { return w.FirstAccess == store.AccessTemporary }
+
+// ByCode reports whether people without account read with mailed codes.
+func (w words) ByCode() bool { return w.FirstAccess == store.AccessCode }
 
 func newWords(cfg Config) words {
 	const day = 24 * time.Hour
 	w := words{Organization: cfg.Organization, Scheme: cfg.URL.Scheme + "://", Host: cfg.URL.Host, Origin: web.Origin(cfg.URL), Days: int(cfg.ExpireAfter / day),
 		Keep: cfg.KeepLoggedIn, KeptDays: int(keptFor / day), Recovery: cfg.Recovery,
-		ByCode: cfg.FirstAccess == AccessCode, FirstPasswords: cfg.FirstAccess == AccessTemporary}
+		FirstAccess: cfg.FirstAccess}
 	w.Root = w.Origin + "/"
 	w.Support.URL = web.SafeURL(w.Support.URL)
 	if strings.TrimSpace(w.Short) == "" {

@@ -2,6 +2,16 @@ package store
 
 import "time"
 
+// Access is how somebody without account comes to a message: pickup.first_access (KEYS K8).
+type Access string
+
+// The ways of first access; empty: AccessPassword.
+const (
+	AccessPassword  Access = "password"           // chooses a password on the page of the link
+	AccessTemporary Access = "temporary-password" // signs in with a mailed one and must change it
+	AccessCode      Access = "code"               // reads with a mailed code, without account
+)
+
 // firstPasswordLife is how long a temporary password of a first access works, if its message lives as long (KEYS K8).
 const firstPasswordLife = 14 * 24 * time.Hour
 

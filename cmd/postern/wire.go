@@ -134,7 +134,7 @@ func (g *gateway) buildMails(context.Context) error {
 			Name: o.Name, Short: o.ShortName, Domains: o.Domains, PostalAddress: o.PostalAddress, Postmaster: o.Postmaster,
 			Support: notify.Support{Desk: o.Support.Desk, Phone: o.Support.Phone, Email: o.Support.Email, URL: o.Support.URL, Hours: o.Support.Hours},
 		},
-		From: from, Host: g.cfg.Hostname, SiteURL: g.cfg.Pickup.URL, ByCode: g.access() == pickup.AccessCode, FirstPasswords: g.access() == pickup.AccessTemporary, Tags: g.cfg.Policy.Tags, Zone: g.zone(), Text: text, Lang: g.cfg.Pickup.Language,
+		From: from, Host: g.cfg.Hostname, SiteURL: g.cfg.Pickup.URL, FirstAccess: g.access(), Tags: g.cfg.Policy.Tags, Zone: g.zone(), Text: text, Lang: g.cfg.Pickup.Language,
 		Now: time.Now,
 	})
 	return err
@@ -154,7 +154,7 @@ func (g *gateway) texts() (*web.Catalogue, error) {
 }
 
 // access is how somebody without account comes to a message.
-func (g *gateway) access() pickup.Access { return pickup.Access(g.cfg.Pickup.FirstAccess) }
+func (g *gateway) access() store.Access { return store.Access(g.cfg.Pickup.FirstAccess) }
 
 // zone is the organisation's time zone; the configuration was checked to have one.
 func (g *gateway) zone() *time.Location {
@@ -172,7 +172,7 @@ func (g *gateway) buildIntake(context.Context) error {
 	}
 	g.intake = intake.New(intake.Config{
 		Store: g.db, Policy: rules, Keys: g.keys, Ring: g.ring, Threads: g.macs.threads, Outbox: g.outbox,
-		Notices: notices{g.mails, g.cfg.Pickup.URL}, Reports: g.reports(), Internal: g.cfg.Internal, FirstPasswords: g.access() == pickup.AccessTemporary,
+		Notices: notices{g.mails, g.cfg.Pickup.URL}, Reports: g.reports(), Internal: g.cfg.Internal, FirstAccess: g.access(),
 		Host: g.cfg.Hostname, ExpireAfter: g.cfg.Pickup.ExpireAfter, GiveUp: g.cfg.Relay.GiveUp, ThreadMemory: g.cfg.Policy.ThreadMemory,
 		SealedHour: sealedPerHour, SealedDay: sealedPerDay, RepliesHour: repliesPerHour, RepliesDay: repliesPerDay,
 		LogAddress: g.logAddress(), Log: g.log, Now: time.Now,

@@ -90,13 +90,12 @@ func (s *Service) letter(a answered, d Draft) (notify.ReplyMail, error) {
 	if err != nil {
 		return notify.ReplyMail{}, err
 	}
-	m := s.Mails.Reply(notify.ReplyLetter{
+	return s.Mails.Reply(notify.ReplyLetter{
 		Writer: mail.Mailbox{Name: nameOf(a.card, a.rcpt.Address), Address: a.rcpt.Address}, To: []mail.Mailbox{to},
 		Subject: a.card.Subject, Tags: s.Tags, KeepTag: s.KeepTag, MessageID: a.card.MessageID,
 		References: a.card.References, At: s.Now(), Text: cleanText(d.Text), Lang: a.who.Account.Language,
-	})
-	m.Letter.More = d.Attachments
-	return m, nil
+		Attachments: d.Attachments,
+	}), nil
 }
 
 // replyTo is where an answer goes: to the one Reply-To of the organisation that the author asked for, else to the

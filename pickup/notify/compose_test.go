@@ -178,7 +178,7 @@ func mails(t testing.TB, author mail.Mailbox) map[string]func(*Composer) (store.
 		"notification-role":     notice(func(n *Notice) { n.To.Address = address(t, "info@mail.example"); n.NoReply = true }),
 		"notification-code": func(c *Composer) (store.OwnMail, error) {
 			byCode := *c
-			byCode.byCode = true
+			byCode.first = store.AccessCode
 			return notice(func(n *Notice) { n.To.Address = address(t, "info@mail.example") })(&byCode)
 		},
 		"notification-unlimited": notice(func(n *Notice) { n.Expires = time.Time{} }),
@@ -206,7 +206,7 @@ func mails(t testing.TB, author mail.Mailbox) map[string]func(*Composer) (store.
 		"password-chosen": account((*Composer).PasswordChosen, ""),
 		"notification-first-password": func(c *Composer) (store.OwnMail, error) {
 			first := *c
-			first.firstPasswords = true
+			first.first = store.AccessTemporary
 			return notice(nil)(&first)
 		},
 		"code": func(c *Composer) (store.OwnMail, error) {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"regexp"
 	"strings"
 	"time"
 
@@ -15,9 +14,6 @@ import (
 
 // defaultGiveUp is how long a mail is tried when the caller says nothing: relay.give_up of MAIL §8.
 const defaultGiveUp = 5 * 24 * time.Hour
-
-// defaultAccent is the organisation's colour when none is configured; 10.4:1 on white.
-const defaultAccent = "#14483d"
 
 // Catalogue translates. id is an English sentence with fmt verbs, args fill the verbs of its translation. An unknown
 // language or id is answered in English. Every id that this package uses is in Phrases.
@@ -47,7 +43,6 @@ type Organization struct {
 	Support       Support
 	PostalAddress string
 	Postmaster    string
-	Accent        string // colour of rules and links, "#rrggbb"; empty: the product's green
 }
 
 // Support is the help desk as every mail names it. URL is never put into a mail: a mail has one link at most.
@@ -55,42 +50,37 @@ type Support struct{ Desk, Phone, Email, URL, Hours string }
 
 // Config is what a Composer needs. From is NF of MAIL §6, Host names Message-IDs, SiteURL is pickup.url.
 type Config struct {
-	Org     Organization
-	From    store.Address
-	Host    string
-	SiteURL string
-	ByCode  bool // who has no account reads with mailed codes (pickup.first_access)
-	// FirstPasswords: who has no account signs in with a mailed password and must change it (pickup.first_access).
-	FirstPasswords bool
-	Tags           []string         // words that seal a message, in brackets in its subject (policy.tags); members are told the first
-	Zone           *time.Location   // of every date; nil: UTC
-	Text           Catalogue        // nil: English
-	Lang           string           // of mails whose reader's language is not known, in BCP 47; empty: English
-	Now            func() time.Time // nil: time.Now
+	Org         Organization
+	From        store.Address
+	Host        string
+	SiteURL     string
+	FirstAccess store.Access     // how somebody without account comes to a message
+	Tags        []string         // words that seal a message, in brackets in its subject (policy.tags); members are told the first
+	Zone        *time.Location   // of every date; nil: UTC
+	Text        Catalogue        // nil: English
+	Lang        string           // of mails whose reader's language is not known, in BCP 47; empty: English
+	Now         func() time.Time // nil: time.Now
 }
 
 // Composer writes mails. It is safe for concurrent use.
 type Composer struct {
-	org            Organization
-	from           store.Address
-	host           string
-	byCode         bool
-	firstPasswords bool
-	tag            string // with its brackets; empty: there is none
-	site           string // without trailing slash
-	siteTip        string // what a person types to reach the site
-	support        *mail.Mailbox
-	zone           *time.Location
-	cat            Catalogue
-	lang           string
-	now            func() time.Time
+	org     Organization
+	from    store.Address
+	host    string
+	first   store.Access
+	tag     string // with its brackets; empty: there is none
+	site    string // without trailing slash
+	siteTip string // what a person types to reach the site
+	support *mail.Mailbox
+	zone    *time.Location
+	cat     Catalogue
+	lang    string
+	now     func() time.Time
 }
-
-var accentForm = regexp.MustCompile(`^#[0-9a-fA-F]{6}$`)
 
 // New checks the configuration, reports all that is wrong with it at once, and makes a Composer.
 func New(cfg Config) (*Composer, error) {
-	c := &Composer{org: cleanOrganization(cfg.Org), from: cfg.From, host: cfg.Host, zone: cfg.Zone, byCode: cfg.ByCode, firstPasswords: cfg.FirstPasswords, cat: cfg.Text,
+	c := &Composer{org: cleanOrganization(cfg.Org), from: cfg.From, host: cfg.Host, zone: cfg.Zone, first: cfg.FirstAccess, cat: cfg.Text,
 		lang: cmp.Or(cfg.Lang, english), now: cfg.Now}
 	errs := c.checkSite(cfg.SiteURL)
 	if c.org.Name == "" {
@@ -101,9 +91,6 @@ func New(cfg Config) (*Composer, error) {
 	}
 	if c.host == "" {
 		errs = append(errs, errors.New("the host name is missing"))
-	}
-	if !accentForm.MatchString(c.org.Accent) {
-		errs = append(errs, errors.New("the organisation's colour is not of the form #rrggbb"))
 	}
 	errs = append(errs, c.checkSupport()...)
 	if len(cfg.Tags) > 0 {
@@ -120,9 +107,6 @@ func cleanOrganization(o Organization) Organization {
 	s.Desk, s.Phone, s.Email, s.Hours = oneLine(s.Desk), oneLine(s.Phone), oneLine(s.Email), oneLine(s.Hours)
 	if o.Short == "" {
 		o.Short = o.Name
-	}
-	if o.Accent == "" {
-		o.Accent = defaultAccent
 	}
 	return o
 }

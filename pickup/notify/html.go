@@ -25,8 +25,6 @@ const (
 type pageData struct {
 	Lang, Dir, Align             string
 	Subject, Title, Org, Service string
-	Accent                       string
-	AccentCSS, DarkAccentCSS     template.CSS
 	OutlookOpen, OutlookClose    template.HTML
 	Blocks                       []pageBlock
 	Reason                       string
@@ -59,7 +57,7 @@ func (c *Composer) pageData(s sheet) pageData {
 		align = "right"
 	}
 	d := pageData{Lang: lang, Dir: dir, Align: align, Subject: s.subject, Title: cmp.Or(s.title, s.subject), Org: c.org.Name,
-		Service: c.cat.Text(s.lang, phraseService), Accent: c.org.Accent, AccentCSS: template.CSS(c.org.Accent), DarkAccentCSS: template.CSS(onDark(c.org.Accent)),
+		Service:     c.cat.Text(s.lang, phraseService),
 		OutlookOpen: outlookOpen, OutlookClose: outlookClose, Reason: s.reason, Footer: s.footer}
 	for _, bl := range s.blocks {
 		if bl.only != textOnly {

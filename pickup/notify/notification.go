@@ -25,7 +25,6 @@ type Notice struct {
 	External bool      // the author is not of the organisation: a reply to all from the site
 	NoReply  bool      // the site takes no reply
 	InInbox  bool      // the reader's password opens it: nothing is said of a first time
-	List     bool      // several people are likely to read mail for To; role addresses such as info@ always count
 	Original store.Excerpt
 	Lang     string // of the recipient; empty: the organisation's
 }
@@ -57,12 +56,12 @@ func (w *writer) access(inInbox bool) {
 		w.asked(phraseNoLinkLead, phraseReminderNoLink, w.c.siteTip)
 		return
 	}
-	if w.c.byCode {
+	if w.c.first == store.AccessCode {
 		w.para(phraseFirstTimeCode)
 		w.asked(phraseNoLinkLead, phraseNoLinkCode, w.c.siteTip)
 		return
 	}
-	if w.c.firstPasswords {
+	if w.c.first == store.AccessTemporary {
 		w.para(phraseFirstTimeTemporary)
 	} else {
 		w.para(phraseFirstTime)
@@ -72,7 +71,7 @@ func (w *writer) access(inInbox bool) {
 
 // shared says what it means that several people read the mail of an address.
 func (w *writer) shared(address string) {
-	if w.c.byCode {
+	if w.c.first == store.AccessCode {
 		w.para(phraseSharedCode, address)
 		return
 	}
@@ -114,7 +113,7 @@ func (w *writer) circumstances(n Notice) {
 	if n.Blind {
 		w.para(phraseBlind)
 	}
-	if n.List || roleAddress(n.To.Address) {
+	if roleAddress(n.To.Address) {
 		w.shared(n.To.Address.String())
 	}
 }

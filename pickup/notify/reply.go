@@ -23,8 +23,7 @@ type ReplyLetter struct {
 	References  []string // of that message
 	At          time.Time
 	Text        string
-	Attachments []mail.Attachment
-	More        func() (mail.Attachment, error) // further ones, as they come (mail.Letter)
+	Attachments func() (mail.Attachment, error) // as they come (mail.Letter.More); nil: none
 	Lang        string
 }
 
@@ -44,7 +43,7 @@ func (c *Composer) Reply(r ReplyLetter) ReplyMail {
 	w := c.write(r.Lang)
 	l := mail.Letter{From: &mail.Mailbox{Name: w.viaBoth(r.Writer), Address: c.from}, ReplyTo: asciiMailbox(r.Writer),
 		To: r.To, Cc: r.Cc, Subject: replySubject(r), MessageID: mail.NewMessageID(c.host), Date: r.At.In(c.zone),
-		Fields: [][2]string{{"X-Postern-Kind", "reply"}}, Text: r.Text, Attachments: r.Attachments, More: r.More}
+		Fields: [][2]string{{"X-Postern-Kind", "reply"}}, Text: r.Text, More: r.Attachments}
 	if id := messageID(r.MessageID); id != "" {
 		l.InReplyTo = id
 		l.References = references(r.References, id)

@@ -22,7 +22,7 @@ func TestC03NotificationIsFollowedByTemporaryPassword(t *testing.T) {
 		if len(g.passwords) != 0 {
 			t.Fatalf("%d temporary passwords without being asked for", len(g.passwords))
 		}
-		g.FirstPasswords = true
+		g.FirstAccess = store.AccessTemporary
 		g.bed.Person(addr("carol@a.example"), store.Confirmed)
 		receipt := g.take(envelope("alice@example.org", "bob@a.example", "carol@a.example", "BOB@a.example"), raw)
 		if len(g.passwords) != 1 || g.passwords[0].To != addr("bob@a.example") {

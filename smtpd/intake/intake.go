@@ -96,7 +96,7 @@ type Config struct {
 	Reports  Reports
 	Internal func(domain string) bool // is it the organisation's (MAIL "Words")
 
-	FirstPasswords bool // pickup.first_access: each notification to an address without account is followed by a temporary password
+	FirstAccess store.Access // AccessTemporary: each notification to an address without account is followed by a temporary password
 
 	Host         string        // `hostname`: in Received, and for loop detection
 	ExpireAfter  time.Duration // how long a sealed message may wait, unless its tag says otherwise

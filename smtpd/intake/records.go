@@ -272,7 +272,7 @@ func (j *job) addNotification(ctx context.Context, rec *records, r *store.Recipi
 	r.Own = []store.RcptKey{prepared.Item().Key}
 	rec.own = append(rec.own, prepared)
 	rec.threads = append(rec.threads, j.in.Threads.Thread(id))
-	if a := j.facts.accounts[i]; !j.in.FirstPasswords || a.Registered || a.Status == store.StatusDisabled {
+	if a := j.facts.accounts[i]; j.in.FirstAccess != store.AccessTemporary || a.Registered || a.Status == store.StatusDisabled {
 		return nil
 	}
 	return j.addFirstPassword(ctx, rec, r, giveUp)
