@@ -157,7 +157,7 @@ store: {engine: sqlite}
 	for _, want := range []string{
 		"hostname:", "organisation: there is no such key", "smtp.lisen: there is no such key", "smtp.trusted_networks[1]", "is everybody",
 		"smtp.trusted_networks[2]", "shared mail cloud", "lots", "5y", "relay.routes[0].mx", "does not exist yet",
-		"relay.routes[1].host", "loop", "relay.routes[1].hots", "relay.routes[1].tls", "relay.routes[2].auth", "relay.routes[3].auth: a password is sent only to a host whose certificate proves its name",
+		"relay.routes[1].host", "loop", "relay.routes[1].hots", "relay.routes[1].tls", "relay.routes[2].auth: cannot read f", "relay.routes[3].auth: a password is sent only to a host whose certificate proves its name",
 		"explode", "pickup.url", "pickup.first_access", "pickup.recovery", "pickup.language", "store.engine", "organization.name", "organization.domains",
 		"POSTERN_SMTP_LISSEN",
 	} {

@@ -53,16 +53,21 @@ func (k *checker) certificate(key string, t TLS) {
 	if t.Set() && (t.CertFile == "" || t.KeyFile == "") {
 		k.add(key, "cert_file and key_file go together")
 	}
-	for _, f := range []string{t.CertFile, t.KeyFile} {
-		if f == "" {
-			continue
-		}
-		if file, err := os.Open(f); err != nil {
-			k.add(key, "cannot read %s: %v", f, err)
-		} else {
-			file.Close()
-		}
+	k.readable(key, t.CertFile)
+	k.readable(key, t.KeyFile)
+}
+
+// readable adds a problem when a file that is named cannot be opened.
+func (k *checker) readable(key, name string) {
+	if name == "" {
+		return
 	}
+	file, err := os.Open(name)
+	if err != nil {
+		k.add(key, "cannot read %s: %v", name, err)
+		return
+	}
+	file.Close()
 }
 
 // validate runs every check and returns all problems.
@@ -218,6 +223,7 @@ func (c *Config) checkRoute(k *checker, key string, r Route) {
 	if (r.Auth.User == "") != (r.Auth.PasswordFile == "") {
 		k.add(key+".auth", "user and password_file go together")
 	}
+	k.readable(key+".auth", r.Auth.PasswordFile)
 	if r.Auth.User != "" && r.TLS != "verified" {
 		k.add(key+".auth", "a password is sent only to a host whose certificate proves its name, so that nobody between can read it: set tls to verified")
 	}

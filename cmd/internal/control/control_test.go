@@ -76,6 +76,41 @@ func TestDialWithoutServer(t *testing.T) {
 	}
 }
 
+// TestLongPathLeavesNothingBehind: the folder of a socket whose path is too long goes with its server, and that of a server
+// that was killed with the next start.
+func TestLongPathLeavesNothingBehind(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir())
+	dir := filepath.Join(t.TempDir(), strings.Repeat("long/", 30))
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	folders := func() int {
+		found, err := os.ReadDir(os.TempDir())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(found)
+	}
+	killed, err := Listen(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer killed.Close()
+	l, err := Listen(dir) // while the first socket is still there
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := folders(); n != 1 {
+		t.Errorf("%d folders after the second start", n)
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if n := folders(); n != 0 {
+		t.Errorf("%d folders are left", n)
+	}
+}
+
 // TestSocketIsNeverOpenToOthers: whatever the process may give to others, the socket has no right for them when it comes
 // into being; nothing changes its mode afterwards. The process's own mask is as before.
 func TestSocketIsNeverOpenToOthers(t *testing.T) {

@@ -25,7 +25,7 @@ const maxBody = 24 << 20
 
 // Listen opens the socket of a data folder. The folder's store must be locked by this process, so a socket that is
 // already there is a dead one. When the path is too long for a socket, it lies in a folder of its own whose path is
-// written to control.path.
+// written to control.path; the folder goes when the listener is closed, or with the next start.
 func Listen(dataDir string) (net.Listener, error) {
 	path, err := newSocketPath(dataDir)
 	if err != nil {
@@ -38,8 +38,27 @@ func Listen(dataDir string) (net.Listener, error) {
 	if err != nil {
 		return nil, fmt.Errorf("control socket: %w", err)
 	}
+	if dir := filepath.Dir(path); dir != filepath.Clean(dataDir) {
+		return &apart{l, dir}, nil
+	}
 	return l, nil
 }
+
+// apart is a listener whose socket has a folder of its own.
+type apart struct {
+	net.Listener
+	dir string
+}
+
+// Close removes the folder with the socket.
+func (a *apart) Close() error {
+	err := a.Listener.Close()
+	removeFolder(a.dir)
+	return err
+}
+
+// removeFolder leaves a folder that holds anything. What cannot be removed is a few octets in a folder for such things.
+func removeFolder(dir string) { _ = os.Remove(dir) }
 
 // listenAlone makes a socket that nobody but this user can open, from the moment when it is there: whoever connected
 // before a later change of its mode would stay connected. The mask holds for the whole process, but only for so long
@@ -52,6 +71,12 @@ func listenAlone(path string) (net.Listener, error) {
 func newSocketPath(dataDir string) (string, error) {
 	path := filepath.Join(dataDir, "control.sock")
 	pointer := filepath.Join(dataDir, "control.path")
+	if dead := findSocket(dataDir); dead != path { // of a server that was killed
+		if err := os.Remove(dead); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return "", err
+		}
+		removeFolder(filepath.Dir(dead))
+	}
 	if len(path) <= maxSocketPath {
 		err := os.Remove(pointer)
 		if errors.Is(err, os.ErrNotExist) {
