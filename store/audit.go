@@ -67,6 +67,7 @@ const (
 	EventAdminOn      What = "admin.enabled"
 	EventAdminIn      What = "admin.signed-in"
 	EventAdminFail    What = "admin.sign-in-failed"
+	EventAdminProof   What = "admin.confirmation-failed" // password and code, typed again to change another one
 	EventAdminOut     What = "admin.signed-out"
 	EventAdminPass    What = "admin.password-changed"
 	EventAdminEnded   What = "admin.session-ended" // sessions of his own, from another one

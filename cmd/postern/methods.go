@@ -131,16 +131,16 @@ func methods(s *admin.Service) control.Methods {
 			return s.AdminList(ctx, admin.Socket, r.Cursor)
 		}),
 		"admin.create": control.Handle(func(ctx context.Context, r adminRequest) (admin.SetupLink, error) {
-			return s.AdminCreate(ctx, admin.Socket, r.Address, r.Role)
+			return s.AdminCreate(ctx, admin.Socket, admin.Proof{}, r.Address, r.Role)
 		}),
 		"admin.reset": control.Handle(func(ctx context.Context, r adminRequest) (admin.SetupLink, error) {
-			return s.AdminReset(ctx, admin.Socket, r.Address)
+			return s.AdminReset(ctx, admin.Socket, admin.Proof{}, r.Address)
 		}),
 		"admin.switch": control.Do(func(ctx context.Context, r adminRequest) error {
-			return s.AdminSwitch(ctx, admin.Socket, r.Address, r.Status)
+			return s.AdminSwitch(ctx, admin.Socket, admin.Proof{}, r.Address, r.Status)
 		}),
 		"admin.role": control.Do(func(ctx context.Context, r adminRequest) error {
-			return s.AdminRole(ctx, admin.Socket, r.Address, r.Role)
+			return s.AdminRole(ctx, admin.Socket, admin.Proof{}, r.Address, r.Role)
 		}),
 		"policy.known": control.Handle(func(ctx context.Context, r admin.DryRun) (admin.Known, error) {
 			return s.PolicyKnownShow(ctx, admin.Socket, r)

@@ -255,7 +255,7 @@ func (g *gateway) buildServices(context.Context) error {
 	})
 	g.admin = admin.New(admin.Config{
 		Store: g.db, Keys: g.keys, Threads: g.macs.threads, Messages: g.messages, Users: g.accounts, Runner: delivering{g.runner, g.hops},
-		Explain: explainer{g.intake}, LogOns: g.accounts, Recorder: g.recorder, ConsoleURL: g.cfg.Admin.URL,
+		Explain: explainer{g.intake}, LogOns: g.accounts, Mails: g.mails, Outbox: g.outbox, Recorder: g.recorder, ConsoleURL: g.cfg.Admin.URL,
 		Internal: g.cfg.Internal, Signs: g.dkim.Covers, Zone: g.zone(),
 		Organization: g.cfg.Organization.Name, Settings: g.cfg.YAML(), Alarms: g.alarms, Log: g.log, Now: time.Now,
 	})

@@ -1,7 +1,6 @@
 package admin
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -92,34 +91,26 @@ func (s *Service) known(who store.Administrator, c account.Client) bool {
 }
 
 func (s *Service) signIn(ctx context.Context, in Login, who store.Administrator) (Signed, error) {
-	err := s.tryPassword(who, in.Password)
-	if errors.Is(err, seal.ErrPassword) {
-		return Signed{}, s.refuse(ctx, in.Client, who, "password")
+	refuse := func(cause string) error {
+		s.noteRejection(ctx, rejection{what: store.EventAdminFail, who: who, client: in.Client, cause: cause})
+		return ErrSignIn
 	}
+	tried, err := s.tryFactors(who, in.Password, in.Code)
 	if err != nil {
 		return Signed{}, err
 	}
-	secret, err := s.Keys.OpenTOTP(who.ID, who.TOTP)
-	if err != nil {
-		return Signed{}, fmt.Errorf("second factor of administrator %s: %w", who.ID, err)
-	}
-	step, ok := checkTOTP(secret, in.Code, s.now(), who.Step)
-	switch {
-	case !ok:
-		return Signed{}, s.refuse(ctx, in.Client, who, "code")
-	case who.Status != store.StatusActive: // read after the password work
-		return Signed{}, s.refuse(ctx, in.Client, who, "not active")
+	if tried.wrong != "" {
+		return Signed{}, refuse(tried.wrong)
 	}
 	out := s.newSession(who, in.Client)
-	who.Step = step
-	err = s.enter(ctx, out, who)
+	err = s.enter(ctx, out, tried.who)
 	if errors.Is(err, errChanged) {
-		return Signed{}, s.refuse(ctx, in.Client, who, "changed meanwhile")
+		return Signed{}, refuse("changed meanwhile")
 	}
 	return out, err
 }
 
-// tryPassword does the one Argon2id of an attempt, also for nobody.
+// tryPassword costs one Argon2id, also for nobody.
 func (s *Service) tryPassword(who store.Administrator, password string) error {
 	if len(who.Key.Box) == 0 {
 		s.Keys.DummyBox(password)
@@ -147,9 +138,6 @@ func signed(who store.Administrator, ses store.Session) Signed {
 	return Signed{Actor: Actor{Role: who.Role, Name: who.Address.String(), Account: who.ID}, Address: who.Address, Since: who.LastSignIn, Session: ses}
 }
 
-// errChanged: the row is not what the password was tried against.
-var errChanged = errors.New("administrator changed during sign-in")
-
 // enter commits a good sign-in of tried, if neither the password was replaced nor the code taken meanwhile and the
 // administrator may still sign in.
 func (s *Service) enter(ctx context.Context, in Signed, tried store.Administrator) error {
@@ -157,14 +145,11 @@ func (s *Service) enter(ctx context.Context, in Signed, tried store.Administrato
 	e.Facts = map[string]string{"browser": in.Session.Browser}
 	err := store.Retry(ctx, func() error {
 		return s.Store.Update(ctx, func(tx store.Tx) error {
-			who, err := tx.Administrators().Get(in.Actor.Account)
+			who, err := unchanged(tx, in.Actor, tried)
 			if err != nil {
 				return err
 			}
-			if who.Status != store.StatusActive || who.Role != in.Actor.Role || who.Step >= tried.Step || !bytes.Equal(who.Key.Box, tried.Key.Box) {
-				return errChanged
-			}
-			who.Step, who.LastSignIn = tried.Step, in.Session.Created
+			who.LastSignIn = in.Session.Created
 			return enterAs(tx, who, in.Session, e)
 		})
 	})
@@ -188,17 +173,28 @@ func enterAs(tx store.Tx, who store.Administrator, ses store.Session, e store.Ev
 // at his door.
 const actorUnknown = "unknown"
 
-// refuse is every failed log-on; the cause is for the log.
-func (s *Service) refuse(ctx context.Context, c account.Client, who store.Administrator, cause string) error {
-	name := "none"
-	if !who.ID.IsZero() {
-		name = who.ID.String()
-		s.Recorder.Record(store.Event{ID: store.NewEventID(s.now()), What: store.EventAdminFail, Account: who.ID,
+// rejection is a password and a code that were not taken.
+type rejection struct {
+	what   store.What          // EventAdminFail, EventAdminProof
+	who    store.Administrator // zero: there is none
+	client account.Client
+	cause  string // for the log
+}
+
+// noteRejection writes a rejection down.
+func (s *Service) noteRejection(ctx context.Context, x rejection) {
+	name, c := "none", x.client
+	if !x.who.ID.IsZero() {
+		name = x.who.ID.String()
+		s.Recorder.Record(store.Event{ID: store.NewEventID(s.now()), What: x.what, Account: x.who.ID,
 			Actor: actorUnknown, Facts: map[string]string{"browser": account.Label(c.Browser), "client": c.IP.String()}})
 	}
-	s.Log.LogAttrs(ctx, slog.LevelWarn, "sign-in to the console refused", slog.String("event", "console-sign-in"), slog.String("ref", c.Ref),
-		slog.String("administrator", name), slog.String("cause", cause), slog.String("client_ip", c.IP.String()))
-	return ErrSignIn
+	text, event := "sign-in to the console refused", "console-sign-in"
+	if x.what == store.EventAdminProof {
+		text, event = "change of an administrator refused", "console-confirmation"
+	}
+	s.Log.LogAttrs(ctx, slog.LevelWarn, text, slog.String("event", event), slog.String("ref", c.Ref),
+		slog.String("administrator", name), slog.String("cause", x.cause), slog.String("client_ip", c.IP.String()))
 }
 
 // Resume finds out which administrator sends a session cookie. ErrNoSession: none. It changes nothing but the time of

@@ -24,7 +24,9 @@ import (
 
 	"postern/pickup/account"
 	"postern/pickup/message"
+	"postern/pickup/notify"
 	"postern/store"
+	"postern/store/outbox"
 	"postern/store/seal"
 )
 
@@ -88,6 +90,11 @@ type LogOns interface {
 	OwnWords(about []string) []string
 }
 
+// Mails composes what administrators are told; package notify does.
+type Mails interface {
+	AdminChanged(notify.AdminMail) (store.OwnMail, error)
+}
+
 // Config is what a Service works with.
 type Config struct {
 	Store    store.Store
@@ -98,6 +105,8 @@ type Config struct {
 	Runner   Runner
 	Explain  Explainer
 	LogOns   LogOns
+	Mails    Mails
+	Outbox   *outbox.Outbox
 	Recorder account.Recorder
 
 	Internal func(domain string) bool // is it the organisation's

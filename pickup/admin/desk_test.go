@@ -13,6 +13,7 @@ import (
 	"postern/pickup/account"
 	"postern/pickup/admin"
 	"postern/pickup/message"
+	"postern/pickup/notify"
 	"postern/store"
 	"postern/store/seal"
 )
@@ -65,7 +66,10 @@ func newDesk(t *testing.T) *desk {
 	d := &desk{bed: testbed.New(t, func() time.Time { return start })}
 	d.logOns = account.New(account.Config{Store: d.bed.Store, Keys: d.bed.Keys, Recorder: d, Organization: []string{"Example County Council"},
 		PerMinute: 1000, Cores: 2, Now: d.Now, Log: d.bed.Logger()})
-	d.Service = admin.New(admin.Config{Store: d.bed.Store, Keys: d.bed.Keys, Threads: threads, Messages: d, Users: d, Runner: d, Explain: d,
+	letters, err := notify.New(notify.Config{Org: notify.Organization{Name: "Example County Council", Domains: []string{"example.org"}},
+		From: store.Address{Local: "securemail", Domain: "example.org"}, Host: "gateway.example.org", SiteURL: "https://secure.example.org", Now: d.Now})
+	must(t, err)
+	d.Service = admin.New(admin.Config{Mails: letters, Outbox: d.bed.Outbox, Store: d.bed.Store, Keys: d.bed.Keys, Threads: threads, Messages: d, Users: d, Runner: d, Explain: d,
 		LogOns: d.logOns, Internal: func(domain string) bool { return domain == "example.org" }, Recorder: d, ConsoleURL: "https://console.example.org/", Organization: "Example County Council", Log: d.bed.Logger(), Now: d.Now})
 	return d
 }

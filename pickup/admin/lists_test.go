@@ -101,7 +101,7 @@ func TestAuditIsFilteredAndExported(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)
 	a, _ := d.bed.Person(bob, store.Confirmed)
-	link, err := d.AdminCreate(t.Context(), admin.Socket, ann.String(), admin.RoleAuditor)
+	link, err := d.AdminCreate(t.Context(), admin.Socket, admin.Proof{}, ann.String(), admin.RoleAuditor)
 	must(t, err)
 	for n := range 450 {
 		e := store.Event{ID: store.NewEventID(start.Add(time.Duration(n) * time.Second)), What: store.EventSignedIn, Account: a.ID, Actor: "recipient",

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"postern/pickup/notify"
 	"postern/store"
 	"postern/store/seal"
 )
@@ -72,7 +73,9 @@ func (s *Service) AdminShow(ctx context.Context, a Actor, who string) (AdminRow,
 }
 
 // AdminCreate makes an administrator who sets himself up by the link, within a day. Later, AdminReset makes a new link.
-func (s *Service) AdminCreate(ctx context.Context, a Actor, address string, role Role) (SetupLink, error) {
+// Like the other changes of administrators it wants a Proof (ErrProof, *account.BusyError), which is looked at once all
+// else is well, and mails tell of it.
+func (s *Service) AdminCreate(ctx context.Context, a Actor, p Proof, address string, role Role) (SetupLink, error) {
 	if err := a.allow("AdminCreate"); err != nil {
 		return SetupLink{}, err
 	}
@@ -83,22 +86,37 @@ func (s *Service) AdminCreate(ctx context.Context, a Actor, address string, role
 	if err := errors.Join(checkRole(role), s.hasConsole()); err != nil {
 		return SetupLink{}, err
 	}
+	there, err := s.lookUp(ctx, addr.String())
+	if err == nil && !there.ID.IsZero() {
+		err = errThere(addr, store.ErrExists)
+	}
+	if err != nil {
+		return SetupLink{}, err
+	}
 	who := store.Administrator{Address: addr, Role: role, Status: store.StatusInvited, Created: s.now()}
 	rand.Read(who.ID[:])
 	who.TOTP = s.Keys.SealTOTP(who.ID, newTOTP())
 	e := s.adminEvent(a, store.EventAdmin, who.ID)
 	e.Facts = map[string]string{"address": addr.String(), "role": string(role)}
 	link, tok := s.newSetup(who.ID)
-	err = s.Store.Update(ctx, func(tx store.Tx) error {
+	c := change{a, p, who, notify.AdminMail{What: notify.AdminCreated, Role: role}}
+	err = s.commit(ctx, c, func(tx store.Tx) error {
 		if err := tx.Administrators().Create(who); err != nil {
 			return err
 		}
 		return putSetup(tx, tok, e)
 	})
-	if errors.Is(err, store.ErrExists) {
-		return SetupLink{}, input(sayf(err, "%s is an administrator already; a reset makes a new set-up link", addr))
+	switch {
+	case errors.Is(err, store.ErrExists):
+		return SetupLink{}, errThere(addr, err)
+	case err != nil:
+		return SetupLink{}, err
 	}
-	return link, err
+	return link, nil
+}
+
+func errThere(addr store.Address, err error) error {
+	return input(sayf(err, "%s is an administrator already; a reset makes a new set-up link", addr))
 }
 
 func checkRole(r Role) error {
@@ -133,7 +151,7 @@ func putSetup(tx store.Tx, tok store.Token, e store.Event) error {
 
 // AdminReset ends an administrator's sessions, password and second factor, and makes a new set-up link. Nobody resets
 // himself: a session left open would be enough to take the access over.
-func (s *Service) AdminReset(ctx context.Context, a Actor, who string) (SetupLink, error) {
+func (s *Service) AdminReset(ctx context.Context, a Actor, p Proof, who string) (SetupLink, error) {
 	if err := a.allow("AdminReset"); err != nil {
 		return SetupLink{}, err
 	}
@@ -147,17 +165,22 @@ func (s *Service) AdminReset(ctx context.Context, a Actor, who string) (SetupLin
 	link, tok := s.newSetup(admin.ID)
 	e := s.adminEvent(a, store.EventAdminReset, admin.ID)
 	totp := s.Keys.SealTOTP(admin.ID, newTOTP())
-	return link, s.changeAdmin(ctx, admin.ID, func(tx store.Tx, x *store.Administrator) error {
+	c := change{a, p, admin, notify.AdminMail{What: notify.AdminReset}}
+	err = s.changeAdmin(ctx, c, func(tx store.Tx, x *store.Administrator) error {
 		x.Status, x.Key, x.TOTP, x.Step, x.SetUp = store.StatusInvited, store.KeyVersion{}, totp, 0, time.Time{}
 		if err := tx.Sessions().DeleteAll(x.ID, store.SessionID{}); err != nil {
 			return err
 		}
 		return putSetup(tx, tok, e)
 	})
+	if err != nil {
+		return SetupLink{}, err
+	}
+	return link, nil
 }
 
 // AdminSwitch disables or enables an administrator. Sessions end at once. Nobody disables himself.
-func (s *Service) AdminSwitch(ctx context.Context, a Actor, admin string, to store.Status) error {
+func (s *Service) AdminSwitch(ctx context.Context, a Actor, p Proof, admin string, to store.Status) error {
 	if err := a.allow("AdminSwitch"); err != nil {
 		return err
 	}
@@ -166,14 +189,14 @@ func (s *Service) AdminSwitch(ctx context.Context, a Actor, admin string, to sto
 		return err
 	}
 	off := to == store.StatusDisabled
-	what := store.EventAdminOn
+	what, told := store.EventAdminOn, notify.AdminEnabled
 	if off {
-		what = store.EventAdminOff
+		what, told = store.EventAdminOff, notify.AdminDisabled
 	}
 	e := s.adminEvent(a, what, who.ID)
-	return s.changeAdmin(ctx, who.ID, func(tx store.Tx, x *store.Administrator) error {
+	return s.changeAdmin(ctx, change{a, p, who, notify.AdminMail{What: told}}, func(tx store.Tx, x *store.Administrator) error {
 		if off == (x.Status == store.StatusDisabled) {
-			return nil
+			return errSame
 		}
 		switch {
 		case off:
@@ -191,7 +214,7 @@ func (s *Service) AdminSwitch(ctx context.Context, a Actor, admin string, to sto
 }
 
 // AdminRole gives an administrator another role; his sessions end, so that it holds from the next click on.
-func (s *Service) AdminRole(ctx context.Context, a Actor, admin string, role Role) error {
+func (s *Service) AdminRole(ctx context.Context, a Actor, p Proof, admin string, role Role) error {
 	if err := a.allow("AdminRole"); err != nil {
 		return err
 	}
@@ -203,9 +226,10 @@ func (s *Service) AdminRole(ctx context.Context, a Actor, admin string, role Rol
 		return err
 	}
 	e := s.adminEvent(a, store.EventAdminRole, who.ID)
-	return s.changeAdmin(ctx, who.ID, func(tx store.Tx, x *store.Administrator) error {
+	c := change{a, p, who, notify.AdminMail{What: notify.AdminRole, Was: who.Role, Role: role}}
+	return s.changeAdmin(ctx, c, func(tx store.Tx, x *store.Administrator) error {
 		if x.Role == role {
-			return nil
+			return errSame
 		}
 		e.Facts = map[string]string{"from": string(x.Role), "to": string(role)}
 		x.Role = role
@@ -216,20 +240,56 @@ func (s *Service) AdminRole(ctx context.Context, a Actor, admin string, role Rol
 	})
 }
 
+// change is a change of somebody's access.
+type change struct {
+	by    Actor
+	proof Proof
+	who   store.Administrator
+	mail  notify.AdminMail // what is told of it, but for whom, by whom and when
+}
+
+// errSame: all is as it was wanted; there is nothing to do and nothing to tell.
+var errSame = errors.New("nothing changes")
+
+// commit makes a change in one transaction with the mails that tell of it, if the actor proves who asks.
+func (s *Service) commit(ctx context.Context, c change, do func(store.Tx) error) error {
+	spend, err := s.prove(ctx, c.by, c.proof)
+	if err != nil {
+		return err
+	}
+	told, err := s.tell(ctx, c)
+	if err != nil {
+		return err
+	}
+	err = s.Store.Update(ctx, func(tx store.Tx) error {
+		if err := spend(tx); err != nil {
+			return err
+		}
+		if err := do(tx); err != nil {
+			return err
+		}
+		return told.put(tx)
+	})
+	if errors.Is(err, errSame) {
+		return nil
+	}
+	return err
+}
+
 // changeAdmin rewrites an administrator in a transaction.
-func (s *Service) changeAdmin(ctx context.Context, id store.AccountID, change func(store.Tx, *store.Administrator) error) error {
-	err := s.Store.Update(ctx, func(tx store.Tx) error {
-		x, err := tx.Administrators().Get(id)
+func (s *Service) changeAdmin(ctx context.Context, c change, rewrite func(store.Tx, *store.Administrator) error) error {
+	err := s.commit(ctx, c, func(tx store.Tx) error {
+		x, err := tx.Administrators().Get(c.who.ID)
 		if err != nil {
 			return err
 		}
-		if err := change(tx, &x); err != nil {
+		if err := rewrite(tx, &x); err != nil {
 			return err
 		}
 		return tx.Administrators().Set(x)
 	})
 	if err != nil {
-		return fmt.Errorf("change administrator %s: %w", id, err)
+		return fmt.Errorf("change administrator %s: %w", c.who.ID, err)
 	}
 	return nil
 }

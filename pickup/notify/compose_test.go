@@ -152,6 +152,19 @@ func mails(t testing.TB, author mail.Mailbox) map[string]func(*Composer) (store.
 			return f(c, a)
 		}
 	}
+	access := func(what AdminChange, own bool) func(*Composer) (store.OwnMail, error) {
+		return func(c *Composer) (store.OwnMail, error) {
+			m := AdminMail{ID: ownID, To: address(t, "dana.okafor@example.org"), What: what, About: address(t, "priya.nair@example.org"),
+				By: "dana.okafor@example.org", Was: store.RoleHelpDesk, Role: store.RoleAdmin, At: sentAt}
+			if own {
+				m.To = m.About
+			}
+			if what == AdminReset && !own {
+				m.By = ""
+			}
+			return c.AdminChanged(m)
+		}
+	}
 	phrase := author.Name
 	if phrase == "Maria Lindqvist" {
 		phrase = "What stood on the windowsill"
@@ -216,7 +229,16 @@ func mails(t testing.TB, author mail.Mailbox) map[string]func(*Composer) (store.
 			}
 			return c.Code(m)
 		},
-		"disowned": account((*Composer).Disowned, ""),
+		"admin-created":        access(AdminCreated, false),
+		"admin-reset":          access(AdminReset, true),
+		"admin-reset-other":    access(AdminReset, false),
+		"admin-role":           access(AdminRole, true),
+		"admin-role-other":     access(AdminRole, false),
+		"admin-disabled":       access(AdminDisabled, true),
+		"admin-disabled-other": access(AdminDisabled, false),
+		"admin-enabled":        access(AdminEnabled, true),
+		"admin-enabled-other":  access(AdminEnabled, false),
+		"disowned":             account((*Composer).Disowned, ""),
 		"reply-not-delivered-code": func(c *Composer) (store.OwnMail, error) {
 			return c.ReplyNotDelivered(ReplyFailure{ID: ownID, About: aboutKey, To: address(t, "joan.hartley@mail.example"), Recipient: author, Written: sentAt, At: expiresAt, Visit: true})
 		},

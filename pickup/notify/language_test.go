@@ -32,7 +32,11 @@ func TestEveryMailInEveryLanguage(t *testing.T) {
 			if strings.Contains(said, "%!") || strings.Contains(said, "%[") {
 				t.Errorf("%s, %s: what is filled in does not fit:\n%s", l.Tag, name, r.text)
 			}
-			if !strings.Contains(r.html, `<html lang="`+l.Tag+`" dir="`+l.Dir+`">`) {
+			tag, dir := l.Tag, l.Dir
+			if strings.HasPrefix(name, "admin-") {
+				tag, dir = english, "ltr" // for readers of the console, which is not translated
+			}
+			if !strings.Contains(r.html, `<html lang="`+tag+`" dir="`+dir+`">`) {
 				t.Errorf("%s, %s: the HTML part does not say its language", l.Tag, name)
 			}
 			for line := range strings.Lines(r.text) {
@@ -40,7 +44,7 @@ func TestEveryMailInEveryLanguage(t *testing.T) {
 					t.Errorf("%s, %s: a line of %d characters: %s", l.Tag, name, n, line)
 				}
 			}
-			if l.Dir == "rtl" {
+			if dir == "rtl" {
 				wantTurned(t, name, r.text)
 			}
 		}

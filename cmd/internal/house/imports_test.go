@@ -35,7 +35,7 @@ var allowed = map[string][]string{
 	"pickup/mime":          {"store/mail", "store/seal"},
 	"pickup/web":           {},
 	"pickup":               {"pickup/account", "pickup/message", "pickup/mime", "pickup/web", "store", "store/mail", "store/seal"},
-	"pickup/admin":         {"pickup/account", "pickup/message", "store", "store/mail", "store/seal"},
+	"pickup/admin":         {"pickup/account", "pickup/message", "pickup/notify", "store", "store/mail", "store/seal", "store/outbox"},
 	"pickup/admin/console": {"pickup/admin", "pickup/web", "store"},
 }
 

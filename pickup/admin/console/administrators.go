@@ -1,6 +1,7 @@
 package console
 
 import (
+	"errors"
 	"net/http"
 	"net/url"
 	"strings"
@@ -18,6 +19,7 @@ type administratorsPage struct {
 	Address  string // as typed
 	Role     string
 	Sentence string // what was wrong with it
+	Unproven bool   // password or code was wrong
 }
 
 // IsSelf reports whether an administrator is who asks.
@@ -48,14 +50,14 @@ type setupLinkPage struct {
 
 func (c *Console) createAdministrator(w http.ResponseWriter, r *http.Request, who admin.Signed) error {
 	const longest = 254
-	f, err := web.Form(r, "address", "role")
+	f, err := web.Form(r, "address", "role", "password", "code")
 	if err != nil {
 		return err
 	}
 	p := administratorsPage{page: c.page(r, who, "administrators"), Role: f["role"], Address: strings.TrimSpace(web.OneLine(f["address"], longest))}
-	link, err := c.Admin.AdminCreate(r.Context(), who.Actor, p.Address, admin.Role(p.Role))
-	if p.Sentence = sentence(err); p.Sentence != "" {
-		p.Wrong = true
+	link, err := c.Admin.AdminCreate(r.Context(), who.Actor, c.proof(r, f), p.Address, admin.Role(p.Role))
+	p.Sentence, p.Unproven = sentence(err), errors.Is(err, admin.ErrProof)
+	if p.Wrong = p.Sentence != "" || p.Unproven; p.Wrong {
 		return c.showAdministrators(w, r, who, p)
 	}
 	if err != nil {
@@ -64,10 +66,17 @@ func (c *Console) createAdministrator(w http.ResponseWriter, r *http.Request, wh
 	return c.show(w, r, http.StatusOK, "setup-link", setupLinkPage{page: p.page, Address: p.Address, Link: link})
 }
 
+// proof is what stands in the fields of the template "proof".
+func (c *Console) proof(r *http.Request, f map[string]string) admin.Proof {
+	return admin.Proof{Password: f["password"], Code: f["code"], Client: c.client(r)}
+}
+
 // administratorPage is administrator.html and reset.html: one administrator.
 type administratorPage struct {
 	page
-	Admin admin.AdminRow
+	Admin    admin.AdminRow
+	Role     string // as chosen
+	Unproven string // the form whose password or code was wrong: role, status, reset
 }
 
 // Self reports whether it is who asks.
@@ -83,6 +92,7 @@ func (c *Console) administratorOf(r *http.Request, who admin.Signed) (p administ
 	}
 	p.page = c.page(r, who, "administrators")
 	p.Admin, err = c.Admin.AdminShow(r.Context(), who.Actor, id.String())
+	p.Role = string(p.Admin.Role)
 	return p, err
 }
 
@@ -97,8 +107,14 @@ func (c *Console) administratorAs(template string) handler {
 	}
 }
 
+// unproven shows a form of one administrator's again, whose password or code was wrong.
+func (c *Console) unproven(w http.ResponseWriter, r *http.Request, template, form string, p administratorPage) error {
+	p.Wrong, p.Unproven = true, form
+	return c.show(w, r, http.StatusUnprocessableEntity, template, p)
+}
+
 func (c *Console) changeRole(w http.ResponseWriter, r *http.Request, who admin.Signed) error {
-	f, err := web.Form(r, "role")
+	f, err := web.Form(r, "role", "password", "code")
 	if err != nil {
 		return err
 	}
@@ -106,14 +122,19 @@ func (c *Console) changeRole(w http.ResponseWriter, r *http.Request, who admin.S
 	if err != nil {
 		return err
 	}
-	if err := c.Admin.AdminRole(r.Context(), who.Actor, p.Admin.ID, admin.Role(f["role"])); err != nil {
+	err = c.Admin.AdminRole(r.Context(), who.Actor, c.proof(r, f), p.Admin.ID, admin.Role(f["role"]))
+	if errors.Is(err, admin.ErrProof) {
+		p.Role = f["role"]
+		return c.unproven(w, r, "administrator", "role", p)
+	}
+	if err != nil {
 		return err
 	}
 	return done(w, "/administrators/"+p.Admin.ID, "saved")
 }
 
 func (c *Console) switchAdministrator(w http.ResponseWriter, r *http.Request, who admin.Signed) error {
-	f, err := web.Form(r, "status")
+	f, err := web.Form(r, "status", "password", "code")
 	if err != nil {
 		return err
 	}
@@ -125,21 +146,29 @@ func (c *Console) switchAdministrator(w http.ResponseWriter, r *http.Request, wh
 	if err != nil {
 		return err
 	}
-	if err := c.Admin.AdminSwitch(r.Context(), who.Actor, p.Admin.ID, store.Status(f["status"])); err != nil {
+	err = c.Admin.AdminSwitch(r.Context(), who.Actor, c.proof(r, f), p.Admin.ID, store.Status(f["status"]))
+	if errors.Is(err, admin.ErrProof) {
+		return c.unproven(w, r, "administrator", "status", p)
+	}
+	if err != nil {
 		return err
 	}
 	return done(w, "/administrators/"+p.Admin.ID, what)
 }
 
 func (c *Console) resetAdministrator(w http.ResponseWriter, r *http.Request, who admin.Signed) error {
-	if _, err := web.Form(r); err != nil {
+	f, err := web.Form(r, "password", "code")
+	if err != nil {
 		return err
 	}
 	p, err := c.administratorOf(r, who)
 	if err != nil {
 		return err
 	}
-	link, err := c.Admin.AdminReset(r.Context(), who.Actor, p.Admin.ID)
+	link, err := c.Admin.AdminReset(r.Context(), who.Actor, c.proof(r, f), p.Admin.ID)
+	if errors.Is(err, admin.ErrProof) {
+		return c.unproven(w, r, "reset", "reset", p)
+	}
 	if err != nil {
 		return err
 	}

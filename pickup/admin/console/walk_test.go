@@ -30,7 +30,7 @@ func (w *world) thing(path string) string {
 	if strings.HasPrefix(path, "/administrators") {
 		w.n++
 		address := fmt.Sprintf("admin%d@example.org", w.n)
-		_, err := w.admin.AdminCreate(w.t.Context(), admin.Socket, address, admin.RoleAuditor)
+		_, err := w.admin.AdminCreate(w.t.Context(), admin.Socket, admin.Proof{}, address, admin.RoleAuditor)
 		must(w.t, err)
 		a, err := w.admin.AdminShow(w.t.Context(), admin.Socket, address)
 		must(w.t, err)

@@ -142,7 +142,7 @@ func (w *world) build(address string, zone *time.Location) {
 		Now: w.Now, Log: w.bed.Logger()})
 	w.messages = message.New(message.Config{Store: w.bed.Store, Keys: w.bed.Keys, Seeds: w.accounts, Outbox: w.bed.Outbox, Mails: mails,
 		Recorder: rec, Internal: func(d string) bool { return d == "example.org" }, Now: w.Now, Log: w.bed.Logger()})
-	w.admin = admin.New(admin.Config{Store: w.bed.Store, Keys: w.bed.Keys, Threads: threads, Messages: w.messages, Users: w.accounts,
+	w.admin = admin.New(admin.Config{Mails: mails, Outbox: w.bed.Outbox, Store: w.bed.Store, Keys: w.bed.Keys, Threads: threads, Messages: w.messages, Users: w.accounts,
 		Runner: &w.runner, Explain: w, LogOns: w.accounts, Recorder: rec, Internal: func(d string) bool { return d == "example.org" }, Signs: func(d string) bool { return d == "example.org" }, ConsoleURL: address, Organization: "Example County Council",
 		Settings: "hostname: \"gateway.example.org\"\n", Zone: zone, Alarms: func(context.Context) []admin.Alert { return w.alarms },
 		Now: w.Now, Log: w.bed.Logger()})
@@ -224,7 +224,7 @@ func (v *visitor) post(path string, pairs ...string) answer {
 // setUpLink makes an administrator and returns the path of the set-up link.
 func (w *world) setUpLink(address store.Address, role admin.Role) string {
 	w.t.Helper()
-	link, err := w.admin.AdminCreate(w.t.Context(), admin.Socket, address.String(), role)
+	link, err := w.admin.AdminCreate(w.t.Context(), admin.Socket, admin.Proof{}, address.String(), role)
 	must(w.t, err)
 	return strings.TrimPrefix(link.Link, w.server.URL)
 }
