@@ -18,8 +18,8 @@ type typist struct {
 	key string // of the authenticator app
 }
 
-// TestB15ConsoleByKeyboard sets an access up, signs in, disables a user, recalls a message and filters the audit log by
-// keyboard alone, without scripts and with them. The answer to each mistake leads from its summary into the field, and
+// TestB15ConsoleByKeyboard sets an access up, signs in, disables a user, recalls a message, filters the audit log, makes,
+// changes and resets an administrator and signs out elsewhere by keyboard alone, without scripts and with them. The answer to each mistake leads from its summary into the field, and
 // each stop of the Tab key shows the focus.
 func TestB15ConsoleByKeyboard(t *testing.T) {
 	t.Parallel()
@@ -32,6 +32,9 @@ func TestB15ConsoleByKeyboard(t *testing.T) {
 			k.disables()
 			k.recalls()
 			k.filters()
+			k.makesAdministrator()
+			k.changesAdministrator()
+			k.endsSessions()
 		})
 	}
 }
@@ -147,5 +150,99 @@ func (k *typist) filters() {
 	k.Says("Message: recalled")
 	if page := browser.Eval[string](k.Tab, "document.querySelector('main tbody').innerText"); strings.Contains(page, "Account:") {
 		k.t.Errorf("the filter lets through\n%s", page)
+	}
+}
+
+// makesAdministrator, after a mistake in the address and one in the code.
+func (k *typist) makesAdministrator() {
+	k.Follow(`.sidenav a[href="/administrators"]`)
+	k.Type("#address", "priya")
+	k.TabTo("#role-h")
+	k.Type("#new-password", password)
+	k.Type("#new-code", "000000")
+	k.Submit()
+	k.Says("Nobody was made an administrator")
+	k.Corrects("#address")
+	k.Type("#address", priya.String())
+	k.Type("#new-password", password)
+	k.Type("#new-code", "000000")
+	k.Follow("section form button")
+	k.Says("Your password or the code is not right")
+	k.Corrects("#new-password")
+	k.Type("#new-password", password)
+	k.Type("#new-code", k.code())
+	k.Submit()
+	k.Says("Set-up link for "+priya.String(), "It is shown only now")
+	k.TabTo("#link")
+	k.Follow(`main p a[href="/administrators"]`)
+	k.Says(priya.String())
+}
+
+// changesAdministrator gives another role after a mistake, disables and enables, and resets after a mistake.
+func (k *typist) changesAdministrator() {
+	k.Follow(`main a[href="` + k.w.administrator(priya) + `"]`)
+	k.TabTo("#role-h")
+	k.Keys(browser.KeyDown)
+	k.Type("#role-password", "another")
+	k.Type("#role-code", k.code())
+	k.Submit()
+	k.Says("Nothing has been changed")
+	k.Corrects("#role-code")
+	k.TabBackTo("#role-password")
+	k.Type("#role-password", password)
+	k.Type("#role-code", k.code())
+	k.Submit()
+	k.Says("Saved", "Auditor")
+	k.Type("#status-password", password)
+	k.Type("#status-code", k.code())
+	k.Follow("form[action$='/status'] button")
+	k.Says("The administrator is disabled and signed out")
+	k.Type("#status-password", password)
+	k.Type("#status-code", k.code())
+	k.Follow("form[action$='/status'] button")
+	k.Says("The administrator is no longer disabled")
+	k.Follow("main a[href$='/reset']")
+	k.Type("#reset-password", password)
+	k.Submit()
+	k.Says("Nothing has been changed")
+	k.Corrects("#reset-code")
+	k.TabBackTo("#reset-password")
+	k.Type("#reset-password", password)
+	k.Type("#reset-code", k.code())
+	k.Follow("main form button")
+	k.Says("Set-up link for " + priya.String())
+}
+
+// endsSessions signs out one other browser, and then all others.
+func (k *typist) endsSessions() {
+	var others []*visitor
+	for range 3 {
+		v := k.w.visitor()
+		if a := v.post("/sign-in", "email", dana.String(), "password", password, "code", k.code()); a.to() == "" {
+			k.t.Fatalf("another sign-in answers %d", a.status)
+		}
+		others = append(others, v)
+	}
+	live := func() (n int) {
+		for _, v := range others {
+			if v.get("/").to() == "" {
+				n++
+			}
+		}
+		return n
+	}
+	k.TabTo(".usermenu summary")
+	k.Keys(browser.KeyEnter)
+	k.Follow(`.usermenu a[href="/sessions"]`)
+	k.Says("Your sessions", "This browser")
+	k.Follow(".sessions button")
+	k.Says("The session is ended")
+	if n := live(); n != 2 {
+		k.t.Errorf("after one was ended %d of 3 others live", n)
+	}
+	k.Follow("main form.gap-m button")
+	k.Says("You are signed out everywhere else", "You are signed in nowhere else")
+	if n := live(); n != 0 {
+		k.t.Errorf("after all others were ended %d live", n)
 	}
 }
