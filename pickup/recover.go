@@ -80,7 +80,7 @@ func (s *Site) mailed(w http.ResponseWriter, r *http.Request, kind string, ask f
 	if err != nil {
 		return err
 	}
-	p := recoverPage{page: s.page(r, who), Address: web.OneLine(f["email"], longestAddress)}
+	p := recoverPage{page: s.page(r, who), Address: web.OneLine(f["email"], store.MaxAddress)}
 	name := "reminder"
 	if kind != name {
 		name = s.forgottenPage()
@@ -113,7 +113,7 @@ func (s *Site) askChange(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	about := []string{strings.TrimSpace(f["email"])}
-	p := recoverPage{page: s.page(r, who), Address: web.OneLine(f["email"], longestAddress), Choice: s.choice(about)}
+	p := recoverPage{page: s.page(r, who), Address: web.OneLine(f["email"], store.MaxAddress), Choice: s.choice(about)}
 	p.Reminder.Text = web.OneLine(f["reminder"], account.MaxReminder)
 	if chosen := s.judge(&p.Choice, f, about); p.misses(f["email"]) || !chosen {
 		p.Wrong = true

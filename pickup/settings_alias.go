@@ -7,10 +7,8 @@ import (
 
 	"postern/pickup/account"
 	"postern/pickup/web"
+	"postern/store"
 )
-
-// longestAddress is what is shown again of a typed address (RFC 5321: none is longer).
-const longestAddress = 254
 
 // addressPage is settings-address.html: an address to add to the account, or to take off it. The password is typed
 // again.
@@ -43,7 +41,7 @@ func (s *Site) changeAddress(w http.ResponseWriter, r *http.Request, who account
 		return err
 	}
 	p := s.addressForm(r, who)
-	p.Address = web.OneLine(f["alias"], longestAddress)
+	p.Address = web.OneLine(f["alias"], store.MaxAddress)
 	_, typed := f["old"]
 	in := account.AliasForm{Address: f["alias"], Password: f["old"], Client: s.client(r)}
 	switch f["do"] {

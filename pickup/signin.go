@@ -7,6 +7,7 @@ import (
 
 	"postern/pickup/account"
 	"postern/pickup/web"
+	"postern/store"
 	"postern/store/seal"
 )
 
@@ -87,8 +88,7 @@ func (s *Site) keep(f map[string]string) bool { return s.KeepLoggedIn && f["keep
 
 // showSignInError shows any sign-in form again. One text, one status for every cause (C1, I9).
 func (s *Site) showSignInError(w http.ResponseWriter, r *http.Request, p signInPage, email string) error {
-	const longest = 254 // RFC 5321: no address is longer
-	p.Wrong, p.Address = true, web.OneLine(email, longest)
+	p.Wrong, p.Address = true, web.OneLine(email, store.MaxAddress)
 	p.Facts = s.facts(r, p.Address)
 	return s.show(w, r, http.StatusForbidden, "sign-in", p)
 }

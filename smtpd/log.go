@@ -1,7 +1,6 @@
 package smtpd
 
 import (
-	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"log/slog"
@@ -109,7 +108,7 @@ func (s *Server) log(event string, err error, fields []any) {
 	if reply.Enhanced == errLocal.Enhanced || reply.Enhanced == errFull.Enhanced {
 		level = slog.LevelError
 	}
-	s.cfg.Log.Log(context.Background(), level, event, fields...)
+	s.cfg.Log.Log(s.ctx, level, event, fields...)
 }
 
 func (s *session) countRefusal(code int) {

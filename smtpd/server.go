@@ -78,7 +78,7 @@ type Config struct {
 	// announces and what open transactions have announced. Nil: there is always room.
 	Room func(octets int64) error
 	// Ready answers an error while storing is impossible. Nil: it is always possible.
-	Ready func() error
+	Ready func(context.Context) error
 	// Resolve finds the verified name of an address, or ""; it gets five seconds. Nil: names are not looked up.
 	Resolve func(context.Context, netip.Addr) string
 
@@ -146,7 +146,7 @@ func (c Config) withDefaults() Config {
 		c.Room = func(int64) error { return nil }
 	}
 	if c.Ready == nil {
-		c.Ready = func() error { return nil }
+		c.Ready = func(context.Context) error { return nil }
 	}
 	if c.LogAddress == nil {
 		c.LogAddress = store.Address.String

@@ -123,7 +123,7 @@ func (s *session) begin(from string, opts *smtp.MailOptions) (*transaction, erro
 	case len(opts.EnvelopeID) > maxEnvID:
 		return nil, errEnvID
 	}
-	if err := s.srv.cfg.Ready(); err != nil {
+	if err := s.srv.cfg.Ready(s.srv.ctx); err != nil {
 		return nil, err
 	}
 	size := opts.Size

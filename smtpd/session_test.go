@@ -1,6 +1,7 @@
 package smtpd
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -351,7 +352,7 @@ func TestStrangersReserveNoRoom(t *testing.T) {
 
 func TestStoreThatIsNotReady(t *testing.T) {
 	t.Parallel()
-	f := start(t, func(c *Config) { c.Ready = func() error { return errors.New("engine is latched") } })
+	f := start(t, func(c *Config) { c.Ready = func(context.Context) error { return errors.New("engine is latched") } })
 	ref := f.clear(0).ask("MAIL FROM:<a@x.example>", "451 4.3.0 Temporary local problem (ref ")
 	found := f.log.events(t, "refuse")
 	if len(found) != 1 || found[0]["ref"] != ref || found[0]["cause"] != "engine is latched" || found[0]["level"] != "ERROR" {

@@ -11,11 +11,11 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// Limits of an address in octets. RFC 5321 §4.5.3.1 says 64 and 256; BATV, SRS and VERP exceed the first (MAIL 2.2).
-const (
-	maxLocal = 128
-	maxPath  = 256
-)
+// MaxAddress is how many octets an address has at most: a path has 256 with its angle brackets (RFC 5321 §4.5.3.1.3).
+const MaxAddress = 254
+
+// maxLocal bounds a local part, in octets. RFC 5321 §4.5.3.1.1 says 64, which BATV, SRS and VERP exceed (MAIL 2.2).
+const maxLocal = 128
 
 // ErrAddress is what ParseAddress answers to anything that is no plain address.
 var ErrAddress = errors.New("not a valid address")
@@ -66,7 +66,7 @@ func DomainKey(domain string) string {
 // quoted local part is read when its content is a dot-atom (RFC 5321 §4.1.2). Everything else is ErrAddress.
 func ParseAddress(s string) (Address, error) {
 	at := strings.LastIndexByte(s, '@')
-	if at < 1 || len(s) > maxPath || !utf8.ValidString(s) {
+	if at < 1 || len(s) > MaxAddress || !utf8.ValidString(s) {
 		return Address{}, ErrAddress
 	}
 	a := Address{Local: unquote(s[:at]), Domain: s[at+1:]}

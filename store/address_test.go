@@ -32,6 +32,17 @@ func TestParseAddress(t *testing.T) {
 	}
 }
 
+// TestAddressFillsAPath: a path of 256 octets holds the longest address and its brackets.
+func TestAddressFillsAPath(t *testing.T) {
+	longest := "bob@" + strings.Repeat("ninechars.", 24) + "ten-octets"
+	if _, err := ParseAddress(longest); err != nil || len("<"+longest+">") != 256 {
+		t.Errorf("%d octets: %v", len(longest), err)
+	}
+	if _, err := ParseAddress("x" + longest); err == nil {
+		t.Error("a longer one was taken")
+	}
+}
+
 func TestParseAddressRefuses(t *testing.T) {
 	for _, in := range []string{
 		"", "@", "bob", "bob@", "@ext.example", ".bob@ext.example", "bob.@ext.example", "b..b@ext.example", `"b ob"@ext.example`,

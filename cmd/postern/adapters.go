@@ -129,15 +129,14 @@ type failedReplies struct {
 }
 
 // ReplyNotDelivered implements relay.Replies.
-func (f failedReplies) ReplyNotDelivered(m store.Message, r store.Recipient) (store.OwnMail, bool, error) {
-	writer, err := f.writer(m)
+func (f failedReplies) ReplyNotDelivered(ctx context.Context, now time.Time, m store.Message, r store.Recipient) (store.OwnMail, bool, error) {
+	writer, err := f.writer(ctx, m)
 	if errors.Is(err, store.ErrNotFound) {
 		return store.OwnMail{}, false, nil
 	}
 	if err != nil {
 		return store.OwnMail{}, false, err
 	}
-	now := time.Now()
 	own, err := f.mails.ReplyNotDelivered(notify.ReplyFailure{
 		ID: store.NewMessageID(now), About: r.Key, To: writer.Address, Recipient: mail.Mailbox{Address: r.Address}, Written: m.At, At: now, Lang: writer.Language,
 		Visit: m.Writer.IsZero(),
@@ -146,8 +145,8 @@ func (f failedReplies) ReplyNotDelivered(m store.Message, r store.Recipient) (st
 }
 
 // writer is who wrote a reply: an account, or who read with a mailed code the message that it answers.
-func (f failedReplies) writer(m store.Message) (a store.Account, err error) {
-	err = f.db.View(context.Background(), func(tx store.Tx) error {
+func (f failedReplies) writer(ctx context.Context, m store.Message) (a store.Account, err error) {
+	err = f.db.View(ctx, func(tx store.Tx) error {
 		if !m.Writer.IsZero() {
 			a, err = tx.Accounts().Get(m.Writer)
 			return err

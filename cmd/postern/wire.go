@@ -269,7 +269,7 @@ func (g *gateway) buildSMTP(context.Context) (err error) {
 	}
 	g.smtp, err = smtpd.New(smtpd.Config{
 		Host: g.cfg.Hostname, Backend: g.intake, Trusted: prefixes(g.cfg.SMTP.TrustedNetworks), Postmaster: g.postmaster, MaxSize: int64(g.cfg.SMTP.MaxMessageSize),
-		Certificate: g.smtpCert, Room: g.room.check, Ready: func() error { return g.db.Check(context.Background()) },
+		Certificate: g.smtpCert, Room: g.room.check, Ready: g.db.Check,
 		Resolve: clientName(smtpd.Resolver(net.DefaultResolver)),
 		Metrics: g.smtpMetrics(), LogAddress: g.logAddress(), Log: g.log, Now: time.Now,
 	})

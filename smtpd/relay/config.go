@@ -55,9 +55,10 @@ type Config struct {
 	LogAddress  func(store.Address) string // how the log spells addresses; plainly
 }
 
-// Replies composes what the writer of a reply on the site is told when it did not arrive (MAIL §7). false: nothing.
+// Replies composes what the writer of a reply on the site is told when it did not arrive (MAIL §7), at a moment. false:
+// nothing.
 type Replies interface {
-	ReplyNotDelivered(store.Message, store.Recipient) (store.OwnMail, bool, error)
+	ReplyNotDelivered(context.Context, time.Time, store.Message, store.Recipient) (store.OwnMail, bool, error)
 }
 
 // Limits bound the work under way.

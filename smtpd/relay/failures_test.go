@@ -1,6 +1,7 @@
 package relay_test
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"sync/atomic"
@@ -67,9 +68,8 @@ type told struct {
 	calls atomic.Int32
 }
 
-func (r *told) ReplyNotDelivered(m store.Message, rc store.Recipient) (store.OwnMail, bool, error) {
+func (r *told) ReplyNotDelivered(_ context.Context, now time.Time, m store.Message, rc store.Recipient) (store.OwnMail, bool, error) {
 	r.calls.Add(1)
-	now := time.Now()
 	id := store.NewMessageID(now)
 	return store.OwnMail{
 		ID: id, Kind: store.KindAccount, From: address(bounceAddress), To: store.Rcpt{Address: addr("writer@ext.example")}, At: now, GiveUp: now.Add(time.Hour),

@@ -100,7 +100,7 @@ func (r *Runner) replyMail(ctx context.Context, c change) (m store.OwnMail, ok b
 			return m, false, gone(err)
 		}
 	}
-	return r.cfg.Replies.ReplyNotDelivered(c.p.message, about)
+	return r.cfg.Replies.ReplyNotDelivered(ctx, r.cfg.Now(), c.p.message, about)
 }
 
 // compose makes the report on some changes of one parcel.

@@ -49,12 +49,11 @@ type setupLinkPage struct {
 }
 
 func (c *Console) createAdministrator(w http.ResponseWriter, r *http.Request, who admin.Signed) error {
-	const longest = 254
 	f, err := web.Form(r, "address", "role", "password", "code")
 	if err != nil {
 		return err
 	}
-	p := administratorsPage{page: c.page(r, who, "administrators"), Role: f["role"], Address: strings.TrimSpace(web.OneLine(f["address"], longest))}
+	p := administratorsPage{page: c.page(r, who, "administrators"), Role: f["role"], Address: strings.TrimSpace(web.OneLine(f["address"], store.MaxAddress))}
 	link, err := c.Admin.AdminCreate(r.Context(), who.Actor, c.proof(r, f), p.Address, admin.Role(p.Role))
 	p.Sentence, p.Unproven = sentence(err), errors.Is(err, admin.ErrProof)
 	if p.Wrong = p.Sentence != "" || p.Unproven; p.Wrong {

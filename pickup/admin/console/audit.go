@@ -35,9 +35,8 @@ func (auditPage) Families() (list []string) {
 
 // auditQuery reads the filters; what is wrong with them is in Problems.
 func (c *Console) auditQuery(r *http.Request, who admin.Signed) (auditPage, admin.AuditQuery) {
-	const longest = 254
 	v := r.URL.Query()
-	get := func(name string) string { return strings.TrimSpace(web.OneLine(v.Get(name), longest)) }
+	get := func(name string) string { return strings.TrimSpace(web.OneLine(v.Get(name), store.MaxAddress)) }
 	p := auditPage{page: c.page(r, who, "audit"), From: get("from"), To: get("to"), What: get("what"), Actor: get("actor"), User: get("user")}
 	q := admin.AuditQuery{Actor: p.Actor, What: store.What(p.What), User: p.User, Limit: listSize}
 	q.From = c.day(p.From, "from", &p.Problems)

@@ -93,7 +93,6 @@ func (c *Console) refuseInvite(w http.ResponseWriter, r *http.Request, p inviteP
 
 // inviteOne invites one person at once.
 func (c *Console) inviteOne(w http.ResponseWriter, r *http.Request, who admin.Signed) error {
-	const longest = 254
 	f, err := web.Form(r, "address", "name", "class")
 	if err != nil {
 		return err
@@ -102,7 +101,7 @@ func (c *Console) inviteOne(w http.ResponseWriter, r *http.Request, who admin.Si
 	if err != nil {
 		return err
 	}
-	p.One = inviteOne{Address: strings.TrimSpace(web.OneLine(f["address"], longest)), Name: strings.TrimSpace(web.OneLine(f["name"], maxName)), Class: f["class"]}
+	p.One = inviteOne{Address: strings.TrimSpace(web.OneLine(f["address"], store.MaxAddress)), Name: strings.TrimSpace(web.OneLine(f["name"], maxName)), Class: f["class"]}
 	out, err := c.Admin.UserInvite(r.Context(), who.Actor, admin.InviteForm{Address: p.One.Address, Name: p.One.Name, Class: store.Class(p.One.Class)})
 	if s := sentence(err); s != "" {
 		return c.refuseInvite(w, r, p, "address", s)

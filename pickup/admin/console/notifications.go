@@ -26,7 +26,6 @@ func (c *Console) notifications(w http.ResponseWriter, r *http.Request, who admi
 }
 
 func (c *Console) saveNotifications(w http.ResponseWriter, r *http.Request, who admin.Signed) error {
-	const longest = 254
 	f, err := web.Form(r, "from")
 	if err != nil {
 		return err
@@ -34,7 +33,7 @@ func (c *Console) saveNotifications(w http.ResponseWriter, r *http.Request, who 
 	if _, given := f["from"]; !given {
 		return errInvalid // an empty field means something, a missing one does not
 	}
-	p := notificationsPage{page: c.page(r, who, "notifications"), From: strings.TrimSpace(web.OneLine(f["from"], longest))}
+	p := notificationsPage{page: c.page(r, who, "notifications"), From: strings.TrimSpace(web.OneLine(f["from"], store.MaxAddress))}
 	err = c.Admin.InviterSet(r.Context(), who.Actor, p.From)
 	if p.Sentence = sentence(err); errors.Is(err, store.ErrNotFound) {
 		p.Sentence = c.say(r, "%s is not a member’s address: enter the one of a member", p.From)

@@ -60,9 +60,8 @@ func (c *Console) queueRow(q admin.QueueRow) queueRow {
 }
 
 func (c *Console) queue(w http.ResponseWriter, r *http.Request, who admin.Signed) error {
-	const longest = 254
 	q := r.URL.Query()
-	domain := strings.TrimSpace(web.OneLine(q.Get("domain"), longest))
+	domain := strings.TrimSpace(web.OneLine(q.Get("domain"), store.MaxAddress))
 	list, err := c.Admin.QueueList(r.Context(), who.Actor, store.DomainKey(domain), store.Cursor(q.Get("after")))
 	if err != nil {
 		return cursorError(err)

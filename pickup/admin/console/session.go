@@ -100,8 +100,7 @@ func (c *Console) signIn(w http.ResponseWriter, r *http.Request, _ admin.Signed)
 	}
 	who, err := c.Admin.SignIn(r.Context(), admin.Login{Address: f["email"], Password: f["password"], Code: f["code"], Client: c.client(r)})
 	if errors.Is(err, admin.ErrSignIn) {
-		const longest = 254 // RFC 5321: no address is longer
-		p := signInPage{page: c.page(r, admin.Signed{}, ""), Address: web.OneLine(f["email"], longest), To: localTarget(f["to"])}
+		p := signInPage{page: c.page(r, admin.Signed{}, ""), Address: web.OneLine(f["email"], store.MaxAddress), To: localTarget(f["to"])}
 		p.Wrong, p.Facts = true, c.facts(r, p.Address)
 		return c.show(w, r, http.StatusForbidden, "sign-in", p)
 	}

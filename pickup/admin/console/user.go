@@ -27,9 +27,8 @@ type usersPage struct {
 }
 
 func (c *Console) users(w http.ResponseWriter, r *http.Request, who admin.Signed) error {
-	const longest = 254
 	v := r.URL.Query()
-	q := admin.UserQuery{Search: strings.TrimSpace(web.OneLine(v.Get("q"), longest)), Limit: listSize}
+	q := admin.UserQuery{Search: strings.TrimSpace(web.OneLine(v.Get("q"), store.MaxAddress)), Limit: listSize}
 	if s := store.Status(v.Get("status")); s == store.StatusActive || s == store.StatusInvited || s == store.StatusDisabled {
 		q.Status = s
 	}
