@@ -4,12 +4,9 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
-	"path"
 	"slices"
 	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"postern/pickup/account"
 	"postern/pickup/web"
@@ -92,7 +89,7 @@ func (s *Site) setCookies(w http.ResponseWriter, who account.Signed) {
 	}
 	s.cookies.Set(w, s.cookies.Session(), who.Token, life)
 	if who.Known != "" {
-		s.cookies.Set(w, s.cookies.Known(), who.Known, knownFor)
+		s.cookies.Set(w, s.cookies.Known(), who.Known, web.KnownFor)
 	}
 }
 
@@ -153,45 +150,21 @@ func signInFor(r *http.Request) string {
 	return "/sign-in?" + url.Values{"to": {to}}.Encode()
 }
 
-// localTarget is a path of this site to which a form may lead on, or "". Paths with tokens are none: they must not be
-// part of another page's address.
+// localTarget is a page of this site to which a form may lead on, or "".
 func localTarget(to string) string {
-	clean, ok := localPath(to)
-	if !ok {
-		return ""
-	}
-	for _, root := range []string{"/sent", "/settings", "/m/", "/help", "/cookies", "/sign-in", "/reminder", "/change-password", mustChoosePath} {
-		if clean == strings.TrimSuffix(root, "/") || strings.HasPrefix(clean, strings.TrimSuffix(root, "/")+"/") {
-			return clean
-		}
-	}
-	if clean == "/" {
+	if clean, ok := web.LocalPath(to); ok && clean == "/" {
 		return clean
 	}
-	return ""
+	return web.LocalTarget(to, "/sent", "/settings", "/m", "/help", "/cookies", "/sign-in", "/reminder", "/change-password", mustChoosePath)
 }
 
 // localLink is localTarget that allows pages with a token too. Only a form's body may carry it.
 func localLink(to string) string {
-	clean, ok := localPath(to)
+	clean, ok := web.LocalPath(to)
 	if ok && slices.ContainsFunc([]string{"/p/", "/w/", "/a/", "/v/", "/r/", "/n/"}, func(root string) bool { return strings.HasPrefix(clean, root) }) {
 		return clean
 	}
 	return localTarget(to)
-}
-
-func localPath(to string) (string, bool) {
-	const longest = 512
-	if len(to) > longest || !strings.HasPrefix(to, "/") || strings.HasPrefix(to, "//") || strings.Contains(to, `\`) ||
-		strings.IndexFunc(to, unicode.IsControl) >= 0 || !utf8.ValidString(to) {
-		return "", false
-	}
-	u, err := url.Parse(to)
-	if err != nil || u.Host != "" || u.Scheme != "" || u.User != nil {
-		return "", false
-	}
-	clean := path.Clean(u.Path)
-	return (&url.URL{Path: clean}).EscapedPath(), !strings.HasPrefix(clean, "//")
 }
 
 // form reads a form of ours by web.Form; what is none is errInvalid.
@@ -222,7 +195,7 @@ func (s *Site) language(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 	}
-	s.cookies.Set(w, s.cookies.Lang(), f["lang"], knownFor)
+	s.cookies.Set(w, s.cookies.Lang(), f["lang"], web.KnownFor)
 	to := localLink(f["to"])
 	if to == "" {
 		to = "/"

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"postern/pickup/account"
+	"postern/pickup/web"
 	"postern/store"
 )
 
@@ -107,7 +108,7 @@ func (s *Site) set(w http.ResponseWriter, r *http.Request, who account.Signed) e
 		}
 		err = s.Accounts.SetLanguage(r.Context(), who, f["lang"])
 		if err == nil {
-			s.cookies.Set(w, s.cookies.Lang(), f["lang"], knownFor)
+			s.cookies.Set(w, s.cookies.Lang(), f["lang"], web.KnownFor)
 		}
 	case "session":
 		var id store.SessionID

@@ -67,9 +67,6 @@ type Config struct {
 // keptFor is how long a kept log-in lasts at most (KEYS K10).
 const keptFor = 30 * 24 * time.Hour
 
-// knownFor is how long a browser is remembered after its last sign-in (KEYS K13).
-const knownFor = 365 * 24 * time.Hour
-
 // Site is the recipients' site.
 type Site struct {
 	Config

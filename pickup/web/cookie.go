@@ -15,6 +15,9 @@ type Cookies struct {
 // Session is the name of the session's cookie.
 func (c Cookies) Session() string { return c.name("") }
 
+// KnownFor is how long a browser is remembered after its last sign-in (KEYS K13), and the language that was chosen in it.
+const KnownFor = 365 * 24 * time.Hour
+
 // Known is the name of the cookie by which a browser is recognised at the next sign-in (KEYS K13).
 func (c Cookies) Known() string { return c.name("-known") }
 

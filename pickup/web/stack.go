@@ -111,6 +111,18 @@ func (s *Stack) moved(w http.ResponseWriter, r *http.Request) bool {
 	return true
 }
 
+// OwnHost answers requests for another host name than the site's with 421, for a site that has no aliases: a page of a
+// stranger's that has its name lead here must not reach it. Trusted proxies may pass on whatever name they are reached by.
+func (s *Stack) OwnHost(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !strings.EqualFold(hostOnly(r.Host), s.cfg.URL.Hostname()) && !isTrusted(peerIP(r.RemoteAddr), s.cfg.TrustedProxies) {
+			s.cfg.Fail(w, r, http.StatusMisdirectedRequest)
+			return
+		}
+		h.ServeHTTP(w, r)
+	})
+}
+
 func hostOnly(hostport string) string {
 	if u, err := url.Parse("//" + hostport); err == nil {
 		return u.Hostname()

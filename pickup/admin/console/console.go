@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -94,41 +93,5 @@ func (c *Console) Handler() http.Handler {
 	for _, closed := range []string{"/m/", "/p/"} { // A7: no message is ever read here
 		mux.Handle(closed, c.handle(func(http.ResponseWriter, *http.Request) error { return errMessage }))
 	}
-	return c.stack.Wrap(c.ownHost(web.Otherwise(mux, c.fail)))
-}
-
-// ownHost answers requests for another host name than the console's with 421: a page of a stranger's that has its name
-// lead here must not reach the console. Trusted proxies may pass on whatever name they are reached by.
-func (c *Console) ownHost(h http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !strings.EqualFold(hostOf(r.Host), c.URL.Hostname()) && !c.fromProxy(r) {
-			c.fail(w, r, http.StatusMisdirectedRequest)
-			return
-		}
-		h.ServeHTTP(w, r)
-	})
-}
-
-func hostOf(hostport string) string {
-	if u, err := url.Parse("//" + hostport); err == nil {
-		return u.Hostname()
-	}
-	return ""
-}
-
-func (c *Console) fromProxy(r *http.Request) bool {
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil {
-		return false
-	}
-	peer, err := netip.ParseAddr(host)
-	if err != nil {
-		return false
-	}
-	for _, p := range c.TrustedProxies {
-		if p.Contains(peer.Unmap().WithZone("")) {
-			return true
-		}
-	}
-	return false
+	return c.stack.Wrap(c.stack.OwnHost(web.Otherwise(mux, c.fail)))
 }

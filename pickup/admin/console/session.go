@@ -5,17 +5,11 @@ import (
 	"html/template"
 	"net/http"
 	"net/url"
-	"path"
-	"strings"
-	"time"
 
 	"postern/pickup/admin"
 	"postern/pickup/web"
 	"postern/store"
 )
-
-// knownFor is how long a browser is remembered after its last sign-in (KEYS K13).
-const knownFor = 365 * 24 * time.Hour
 
 // check is the mark of the first page after a sign-in: a browser that comes there without the session's cookie keeps
 // none, and gets a page that says so instead of the sign-in form again (A12).
@@ -50,20 +44,10 @@ func signInFor(r *http.Request) string {
 	return "/sign-in?" + url.Values{"to": {to}}.Encode()
 }
 
-// localTarget is a page of this site to which the sign-in form may lead on, or "". Set-up links are none: their token
-// must not be part of another page's address.
+// localTarget is a page of this site to which the sign-in form may lead on, or "".
 func localTarget(to string) string {
-	u, err := url.Parse(to)
-	if err != nil || u.IsAbs() || u.Host != "" || u.User != nil || !strings.HasPrefix(u.Path, "/") || strings.Contains(u.Path, `\`) {
-		return ""
-	}
-	clean := path.Clean(u.Path)
-	for _, root := range []string{"/users", "/groups", "/messages", "/queue", "/policy", "/audit", "/settings", "/notifications", "/invitations", "/administrators", "/password", "/sessions"} {
-		if clean == root || strings.HasPrefix(clean, root+"/") {
-			return (&url.URL{Path: clean}).EscapedPath()
-		}
-	}
-	return ""
+	return web.LocalTarget(to, "/users", "/groups", "/messages", "/queue", "/policy", "/audit", "/settings", "/notifications", "/invitations",
+		"/administrators", "/password", "/sessions")
 }
 
 // signInPage is sign-in.html.
@@ -118,7 +102,7 @@ func (c *Console) enter(w http.ResponseWriter, who admin.Signed, to string) erro
 	}
 	c.cookies.Set(w, c.cookies.Session(), who.Token, 0)
 	if who.Known != "" {
-		c.cookies.Set(w, c.cookies.Known(), who.Known, knownFor)
+		c.cookies.Set(w, c.cookies.Known(), who.Known, web.KnownFor)
 	}
 	return redirect(w, to+"?"+url.Values{check: {"cookie"}}.Encode())
 }
