@@ -26,6 +26,7 @@ type Accounts interface {
 	Accept(ctx context.Context, token string, in account.Acceptance) (account.Signed, error)
 	ConfirmWelcome(ctx context.Context, who account.Signed, token string) error
 	DisownWelcome(ctx context.Context, token string, c account.Client) error
+	Prove(ctx context.Context, who account.Signed, password string, c account.Client) error
 	ChangePassword(context.Context, account.Signed, account.Change) (account.Signed, error)
 	ChangeReminder(context.Context, account.Signed, account.Change) error
 	Aliases(context.Context, account.Signed) ([]account.OtherAddress, error)

@@ -30,7 +30,8 @@ func (s *Site) passwordPage(w http.ResponseWriter, r *http.Request, who account.
 	return s.show(w, r, http.StatusOK, "settings-password", p)
 }
 
-// changePassword makes a new password of the present one (KEYS K9). The browser goes on in a new session.
+// changePassword makes a new password of the present one (KEYS K9). The browser goes on in a new session. What is wrong
+// with the new one and with the present one is told together; the present one is tried once in either case.
 func (s *Site) changePassword(w http.ResponseWriter, r *http.Request, who account.Signed) error {
 	f, err := form(r, "old", "password", "password2", "reminder")
 	if err != nil {
@@ -39,22 +40,27 @@ func (s *Site) changePassword(w http.ResponseWriter, r *http.Request, who accoun
 	about := account.About(who.Account)
 	p := s.passwordForm(r, who)
 	p.Choice, p.Reminder.Text = s.choice(about), web.OneLine(f["reminder"], account.MaxReminder)
-	if !s.judge(&p.Choice, f, about) {
-		p.Wrong, p.Blank = true, f["old"] == ""
-		return s.show(w, r, http.StatusUnprocessableEntity, "settings-password", p)
-	}
+	good := s.judge(&p.Choice, f, about)
+	p.Blank = f["old"] == ""
 	var now account.Signed
-	err = s.ending(r, who, func() error {
-		now, err = s.Accounts.ChangePassword(r.Context(), who, account.Change{Current: f["old"], Password: f["password"],
-			Reminder: f["reminder"], Client: s.client(r)})
-		return err
-	})
 	switch {
-	case errors.Is(err, account.ErrPassword):
-		p.Wrong, p.Miss = true, true
+	case p.Blank:
+	case good:
+		err = s.ending(r, who, func() error {
+			now, err = s.Accounts.ChangePassword(r.Context(), who, account.Change{Current: f["old"], Password: f["password"],
+				Reminder: f["reminder"], Client: s.client(r)})
+			return err
+		})
+	default:
+		err = s.Accounts.Prove(r.Context(), who, f["old"], s.client(r))
+	}
+	weak, hint := p.Choice.refused(err), p.Reminder.refused(err)
+	p.Miss = errors.Is(err, account.ErrPassword)
+	p.Wrong = p.Blank || p.Miss || weak || hint || err == nil && !good
+	switch {
+	case p.Miss:
 		return s.show(w, r, http.StatusForbidden, "settings-password", p)
-	case p.Choice.refused(err), p.Reminder.refused(err):
-		p.Wrong = true
+	case p.Wrong:
 		return s.show(w, r, http.StatusUnprocessableEntity, "settings-password", p)
 	case err == nil:
 		s.setCookies(w, now)

@@ -60,6 +60,7 @@ func TestSettingsChangePassword(t *testing.T) {
 	lacks(t, "reminder", v.post("/settings/password", "old", password, "password", nextPassword, "password2", nextPassword, "reminder", "my "+nextPassword), 422,
 		`href="#reminder"`, `value="my `+nextPassword+`"`)
 	lacks(t, "the same", v.post("/settings/password", "old", password, "password", password, "password2", password, "reminder", "y"), 422, "Choose another password than the one you have")
+	lacks(t, "no present one", v.post("/settings/password", "password", nextPassword, "password2", nextPassword), 422, `href="#old"`, "Type your password")
 	if w.fingerprint() != before {
 		t.Error("refused forms changed the store")
 	}
@@ -116,8 +117,14 @@ func TestSettingsWrongPasswordIsThrottled(t *testing.T) {
 		a := v.post(test.path, "old", test.old, "password", nextPassword, "password2", nextPassword, "reminder", "The shed")
 		lacks(t, test.path, a, 403, test.page, "This is not your password", `href="#old"`, `aria-invalid="true"`, `value="The shed"`)
 	}
-	for range 3 {
-		v.post(tries[0].path, "old", "wrong", "password", nextPassword, "password2", nextPassword)
+	w.advance(2 * time.Minute)
+	// What is wrong beside it is told with it, and is no cheaper guess.
+	lacks(t, "weak as well", v.post(tries[0].path, "old", "wrong", "password", "short", "password2", "x"), 403,
+		"This is not your password", `href="#old"`, `href="#pw"`, `href="#pw2"`, `class="unmet" data-rule="length"`)
+	lacks(t, "hint as well", v.post(tries[0].path, "old", "wrong", "password", nextPassword, "password2", nextPassword, "reminder", nextPassword), 403,
+		"This is not your password", `href="#old"`, `href="#reminder"`)
+	for range 2 {
+		v.post(tries[0].path, "old", "wrong", "password", "short", "password2", "x")
 	}
 	a := v.post(tries[1].path, "old", password, "reminder", "x")
 	if a.status != 503 || a.header.Get("Retry-After") == "" {

@@ -90,7 +90,7 @@ func (s *Service) AddAlias(ctx context.Context, who Signed, in AliasForm) error 
 	if err != nil {
 		return err
 	}
-	if err := s.prove(ctx, who, in.Password, in.Client); err != nil {
+	if err := s.Prove(ctx, who, in.Password, in.Client); err != nil {
 		return err
 	}
 	if !s.throttle.mail(who.Account.ID, mailing{kind: "alias"}, s.Now()) {
@@ -155,7 +155,7 @@ func (s *Service) RemoveAlias(ctx context.Context, who Signed, in AliasForm) err
 	if err != nil {
 		return ErrAliasAddress
 	}
-	if err := s.prove(ctx, who, in.Password, in.Client); err != nil {
+	if err := s.Prove(ctx, who, in.Password, in.Client); err != nil {
 		return err
 	}
 	x := release{leaving: []leaving{{address: address}}, at: s.now(), by: actorSelf, browser: in.Client.Browser}

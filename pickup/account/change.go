@@ -32,17 +32,19 @@ type Change struct {
 // chained, so every message stays open. All other sessions end, and so does all that was mailed and not used; the
 // person goes on in a new session. A mail tells the account's address.
 //
-// Errors: *CriteriaError, ErrReminderHint, ErrReminderLong, ErrReminderKept, ErrSamePassword, ErrPassword,
-// ErrNoSession, *BusyError.
+// Errors, together what there is to mend: *CriteriaError, ErrReminderHint, ErrReminderLong, ErrReminderKept, ErrPassword;
+// else ErrSamePassword, ErrNoSession, *BusyError.
 func (s *Service) ChangePassword(ctx context.Context, who Signed, in Change) (Signed, error) {
-	if err := s.check(in.Password, About(who.Account)...); err != nil {
-		return Signed{}, err
+	weak := s.check(in.Password, About(who.Account)...)
+	reminder, hint := s.nextReminder(who.Account, in.Reminder, in.Password)
+	if hint != nil && !isReminder(hint) {
+		return Signed{}, hint
 	}
-	reminder, err := s.nextReminder(who.Account, in.Reminder, in.Password)
-	if err != nil {
-		return Signed{}, err
+	missed := s.Prove(ctx, who, in.Current, in.Client)
+	if missed != nil && !errors.Is(missed, ErrPassword) {
+		return Signed{}, missed
 	}
-	if err := s.prove(ctx, who, in.Current, in.Client); err != nil {
+	if err := errors.Join(weak, hint, missed); err != nil {
 		return Signed{}, err
 	}
 	if normalize(in.Password) == normalize(in.Current) {
@@ -93,6 +95,11 @@ func (s *Service) nextReminder(a store.Account, typed, password string) ([]byte,
 		return nil, ErrReminderKept
 	}
 	return nil, nil
+}
+
+// isReminder reports whether an error is about a reminder that goes with no password, or not with this one.
+func isReminder(err error) bool {
+	return errors.Is(err, ErrReminderHint) || errors.Is(err, ErrReminderLong) || errors.Is(err, ErrReminderKept)
 }
 
 // sealReminder checks a cleaned reminder against the password it belongs to and seals it; nil for none.
@@ -221,7 +228,7 @@ func (s *Service) alter(ctx context.Context, who Signed, change func(store.Tx, s
 // ChangeReminder puts another reminder phrase in place of the one there is; an empty one is a choice (A3). The password
 // is typed again. ErrReminderHint, ErrReminderLong, ErrPassword, ErrNoSession, *BusyError.
 func (s *Service) ChangeReminder(ctx context.Context, who Signed, in Change) error {
-	if err := s.prove(ctx, who, in.Current, in.Client); err != nil {
+	if err := s.Prove(ctx, who, in.Current, in.Client); err != nil {
 		return err
 	}
 	sealed, err := s.sealReminder(who.Account.ID, cleanReminder(in.Reminder), in.Current)

@@ -100,7 +100,8 @@ type confirming struct {
 	told   []outbox.Prepared
 }
 
-// tellAlias composes the mails about an alias.
+// tellAlias composes the mails about an alias. A row that nobody is registered in ends without one to its address: nobody
+// loses a log-on, and the link that was mailed there said what would become of it.
 func (s *Service) tellAlias(ctx context.Context, who Signed, c *confirming) error {
 	m := s.aliasMail(who.Account, c.alias, c.at, c.client)
 	added, err := prepare(ctx, s.Outbox, m, s.Mails.AliasAdded)

@@ -32,7 +32,7 @@
 // console's sign-in the same throttle and pace.
 //
 // Flow of the settings: what a stolen session must not do asks for the password again, throttled and paced like a
-// sign-in (prove): a new password, a new reminder, an earlier password, an alias to be added or removed. A new password
+// sign-in (Prove): a new password, a new reminder, an earlier password, an alias to be added or removed. A new password
 // is a new key version; the one before it hangs on it by a chain, so that nothing is lost (succeed), and everything else
 // that is open for the account ends (endPending).
 //

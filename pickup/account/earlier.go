@@ -52,7 +52,7 @@ func (s *Service) UseEarlier(ctx context.Context, who Signed, in Earlier) error 
 	if err := s.admit(ctx, in.Client, k); err != nil {
 		return err
 	}
-	if err := s.prove(ctx, who, in.Current, in.Client); err != nil {
+	if err := s.Prove(ctx, who, in.Current, in.Client); err != nil {
 		return err
 	}
 	old, seed, err := s.openEarlier(ctx, who.Account, in.Earlier)

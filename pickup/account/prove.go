@@ -12,9 +12,10 @@ import (
 // ErrPassword: the password that a signed-in person typed again is not the account's.
 var ErrPassword = errors.New("wrong password")
 
-// prove asks for the account's password again, before anything that a stolen session must not do (KEYS K10). It is
-// throttled, paced and recorded like a sign-in. ErrPassword, *BusyError.
-func (s *Service) prove(ctx context.Context, who Signed, password string, c Client) error {
+// Prove asks for the account's password again, before anything that a stolen session must not do (KEYS K10). It is
+// throttled, paced and recorded like a sign-in. What wants a password calls it itself; a page calls it for a form that is
+// refused anyhow, to tell of the password as well. ErrPassword, *BusyError.
+func (s *Service) Prove(ctx context.Context, who Signed, password string, c Client) error {
 	arrived := s.Now()
 	_, err := s.tryPassword(ctx, who.Account, password, c)
 	if err != nil {

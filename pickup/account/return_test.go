@@ -78,6 +78,10 @@ func TestK9LinkFromBeforeTheReleaseTakesNothing(t *testing.T) {
 		}
 		time.Sleep(time.Minute)
 		must(t, e.ConfirmAlias(ctx, two, account.AliasAnswer{Token: e.ask(two, rob), Client: client}))
+		// The account of before was told that it ended. The row that was left has no log-on to lose.
+		if n := len(e.mails("new messages to this address arrive")); n != 1 {
+			t.Errorf("the address was told %d times that its account ended", n)
+		}
 	})
 }
 
