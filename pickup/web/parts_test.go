@@ -112,7 +112,7 @@ func TestSpeakerSpeaksEveryLanguage(t *testing.T) {
 		"fr": {"mardi 9 juin 2026, 10:42 UTC+1", "1er août", "11:42:07 UTC+2", "88 ko", "1,2 Mo", "Envoyés"},
 		"es": {"martes, 9 de junio de 2026, 10:42 UTC+1", "1 de agosto", "11:42:07 UTC+2", "88 kB", "1,2 MB", "Enviados"},
 		"pl": {"wtorek, 9 czerwca 2026, 10:42 UTC+1", "1 sierpnia", "11:42:07 UTC+2", "88 KB", "1,2 MB", "Wysłane"},
-		"cy": {"Dydd Mawrth 9 Mehefin 2026, 10:42 BST", "1 Awst", "11:42:07 CEST", "88 KB", "1.2 MB", "Anfonwyd"},
+		"cy": {"9 Mehefin 2026 (dydd Mawrth), 10:42 BST", "1 Awst", "11:42:07 CEST", "88 KB", "1.2 MB", "Anfonwyd"},
 		"ar": {"الثلاثاء 9 يونيو 2026، الساعة 10:42 UTC+1", "1 أغسطس", "11:42:07 UTC+2", "88 كيلوبايت", "1.2 ميغابايت", "المرسلة"},
 	} {
 		at := time.Date(2026, 6, 9, 9, 42, 7, 0, time.UTC)
