@@ -58,6 +58,9 @@ func alertText(a admin.Alert) string {
 	case admin.AlertQueue:
 		return fmt.Sprintf("A delivery has been waiting since %s, and %d wait in all: postern queue list says why.", when(a.At), a.N)
 	case admin.AlertMuted:
+		if a.Subject == "" {
+			return fmt.Sprintf("The stored keys of at least %d more user(s) are not their own: postern audit list --event account.muted names them.", a.N)
+		}
 		return fmt.Sprintf("The stored key of %s is not its own, found on %s: somebody may have changed the store. New mail waits for its link.", a.Subject, when(a.At))
 	case admin.AlertDeclined:
 		return fmt.Sprintf("In the last week %d message(s) were not meant for their readers: postern message list --state declined names them.", a.N)

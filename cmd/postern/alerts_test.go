@@ -44,4 +44,7 @@ func TestAlertTexts(t *testing.T) {
 			}
 		}
 	}
+	if text := alertText(admin.Alert{Kind: admin.AlertMuted, Urgent: true, N: 4}); !strings.Contains(text, "at least 4 more user(s)") {
+		t.Errorf("users with a changed key beyond those named: %s", text)
+	}
 }

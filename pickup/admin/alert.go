@@ -19,7 +19,7 @@ const (
 	AlertStore       AlertKind = "store"       // nothing can be stored
 	AlertCertificate AlertKind = "certificate" // of listener Subject, ends At
 	AlertQueue       AlertKind = "queue"       // a delivery waits since At, N wait in all
-	AlertMuted       AlertKind = "muted"       // the stored key of user Subject is not its own: its mail waits for links (KEYS K7)
+	AlertMuted       AlertKind = "muted"       // the stored key of user Subject, or of at least N more, is not its own: its mail waits for links (KEYS K7)
 	AlertDeclined    AlertKind = "declined"    // N messages were not meant for their readers, of late
 )
 
@@ -35,7 +35,8 @@ type Alert struct {
 const (
 	queueOld    = time.Hour
 	alertWindow = 7 * 24 * time.Hour // how long what happened is told
-	alertMost   = 20                 // users with a changed key: those whom the newest events of that kind name
+	alertMost   = 20                 // users with a changed key who are named; more are counted
+	alertPages  = 50                 // of events that are looked at for them
 )
 
 // AlertList tells what needs a hand now, of the machine and of the store, urgent things first.
@@ -86,24 +87,37 @@ func oldQueue(tx store.Tx, now time.Time) ([]Alert, error) {
 	return []Alert{{Kind: AlertQueue, Urgent: true, N: n, At: oldest}}, err
 }
 
-// muted are users whose sign-in found a wrong key of late, if they are still so.
+// muted are users whose sign-in found a wrong key of late, if they are still so: the newest by name, the others counted.
 func muted(tx store.Tx, now time.Time) (list []Alert, err error) {
-	events, _, err := tx.Audit().List(store.EventFilter{What: store.EventMuted, From: now.Add(-alertWindow)}, "", alertMost)
+	more := Alert{Kind: AlertMuted, Urgent: true}
 	seen := map[store.AccountID]bool{}
-	for _, e := range events {
-		if seen[e.Account] {
-			continue
-		}
-		seen[e.Account] = true
-		acc, err := tx.Accounts().Get(e.Account)
-		if err != nil && !gone(err) {
+	c := store.Cursor("")
+	for range alertPages {
+		events, next, err := tx.Audit().List(store.EventFilter{What: store.EventMuted, From: now.Add(-alertWindow)}, c, pageSize)
+		if err != nil {
 			return nil, err
 		}
-		if acc.Muted {
-			list = append(list, Alert{Kind: AlertMuted, Urgent: true, Subject: acc.Address.String(), At: e.At()})
+		for _, e := range events {
+			acc, err := tx.Accounts().Get(e.Account)
+			switch {
+			case err != nil && !gone(err):
+				return nil, err
+			case !acc.Muted || seen[e.Account]:
+			case len(list) < alertMost:
+				list = append(list, Alert{Kind: AlertMuted, Urgent: true, Subject: acc.Address.String(), At: e.At()})
+			default:
+				more.N, more.At = more.N+1, e.At()
+			}
+			seen[e.Account] = true
+		}
+		if c = next; c == "" {
+			break
 		}
 	}
-	return list, err
+	if more.N > 0 {
+		list = append(list, more)
+	}
+	return list, nil
 }
 
 func declined(tx store.Tx, now time.Time) ([]Alert, error) {

@@ -2,6 +2,7 @@ package admin_test
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -74,5 +75,45 @@ func TestAlertsTellWhatNeedsAHand(t *testing.T) {
 	d.bed.ChangeAccount(acc.ID, func(a *store.Account) { a.Muted = false })
 	if got := list(); got != "queue disk declined" {
 		t.Errorf("after the account is in order: %q", got)
+	}
+}
+
+// TestAlertsCountWhole: what happened more often than a list is long is counted to its end: users with a changed key
+// beyond those who are named, and messages that were not meant for their readers.
+func TestAlertsCountWhole(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	m := d.mail(1, bob)
+	d.bed.Update(func(tx store.Tx) error {
+		for i := range 25 {
+			acc := store.Account{ID: store.AccountID{1, byte(i)}, Address: store.Address{Local: fmt.Sprintf("u%02d", i), Domain: "ext.example"}, Muted: i != 3,
+				Status: store.StatusActive}
+			if err := tx.Accounts().Create(acc); err != nil {
+				return err
+			}
+			at := start.Add(time.Duration(i-30) * time.Hour)
+			for _, e := range []store.Event{{What: store.EventMuted, Account: acc.ID}, {What: store.EventMuted, Account: acc.ID},
+				{What: store.EventDeclined, Message: m.ID, N: 1}} {
+				e.ID = store.NewEventID(at)
+				if err := tx.Audit().Add(e); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	})
+	alerts, err := d.AlertList(t.Context(), admin.Socket)
+	must(t, err)
+	if len(alerts) != 22 {
+		t.Fatalf("%d alerts: %+v", len(alerts), alerts)
+	}
+	if first := alerts[0]; first.Kind != admin.AlertMuted || first.Subject != "u24@ext.example" || first.N != 0 {
+		t.Errorf("the newest is %+v", first)
+	}
+	if more := alerts[20]; more.Kind != admin.AlertMuted || more.Subject != "" || more.N != 4 || !more.Urgent {
+		t.Errorf("the others are %+v", more)
+	}
+	if declined := alerts[21]; declined.Kind != admin.AlertDeclined || declined.N != 25 {
+		t.Errorf("%+v", declined)
 	}
 }

@@ -54,7 +54,7 @@ func (w *world) filled() []shown {
 	empty, err := w.admin.GroupCreate(w.t.Context(), admin.Socket, strings.Repeat("Longname", 12))
 	must(w.t, err)
 	w.alarms = []admin.Alert{{Kind: admin.AlertCertificate, Subject: "gateway.example.org", At: w.Now().Add(12 * 24 * time.Hour)},
-		{Kind: admin.AlertDisk, N: 600 << 20}}
+		{Kind: admin.AlertDisk, N: 600 << 20}, {Kind: admin.AlertMuted, Urgent: true, N: 4}}
 	long := store.Address{Local: strings.Repeat("endless", 8), Domain: "regional-health-board-of-the-north.example"}
 	w.setUpLink(long, admin.RoleAuditor)
 	off := store.Address{Local: "no.longer", Domain: "example.org"}
