@@ -1,7 +1,6 @@
 package account_test
 
 import (
-	"context"
 	"errors"
 	"slices"
 	"strings"
@@ -9,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"postern/cmd/testbed"
 	"postern/pickup/account"
 	"postern/store"
 	"postern/store/mail"
@@ -98,39 +98,12 @@ func TestB18InvitationThatKeepsTheClass(t *testing.T) {
 	}
 }
 
-// damagedStore answers that the account of one address does not read.
-type damagedStore struct {
-	store.Store
-	bad store.AddressKey
-}
-
-func (s *damagedStore) Update(ctx context.Context, f func(store.Tx) error) error {
-	return s.Store.Update(ctx, func(tx store.Tx) error { return f(damagedTx{tx, s}) })
-}
-
-type damagedTx struct {
-	store.Tx
-	s *damagedStore
-}
-
-func (t damagedTx) Accounts() store.Accounts { return damagedAccounts{t.Tx.Accounts(), t.s} }
-
-type damagedAccounts struct {
-	store.Accounts
-	s *damagedStore
-}
-
-func (a damagedAccounts) ByAddress(k store.AddressKey) (store.Account, error) {
-	if k == a.s.bad {
-		return store.Account{}, store.ErrCorrupt
-	}
-	return a.Accounts.ByAddress(k)
-}
-
 // TestI5DamagedInviteeIsNamed: the error tells whose record it is, and nobody of the list was invited.
 func TestI5DamagedInviteeIsNamed(t *testing.T) {
 	t.Parallel()
-	e := newEnv(t, func(c *account.Config) { c.Store = &damagedStore{c.Store, at("bad@example.org").Key()} })
+	e := newEnv(t, func(c *account.Config) {
+		c.Store = &testbed.Damaged{Store: c.Store, Address: at("bad@example.org").Key()}
+	})
 	list := []account.Invitee{{Address: at("good@example.org"), Class: store.ClassGuest}, {Address: at("bad@example.org"), Class: store.ClassGuest}}
 	_, err := e.Invite(t.Context(), account.Invitation{By: "socket"}, list)
 	if never := new(account.InviteeError); !errors.As(err, &never) || never.Address != list[1].Address || !strings.Contains(never.Reason, "damaged") {

@@ -1,67 +1,13 @@
 package admin_test
 
 import (
-	"context"
 	"strings"
 	"testing"
 
+	"postern/cmd/testbed"
 	"postern/pickup/admin"
 	"postern/store"
 )
-
-// damaged is a store in which the records of one message and of one account do not read.
-type damaged struct {
-	store.Store
-	message store.MessageID
-	account store.Account
-}
-
-func (s *damaged) View(ctx context.Context, f func(store.Tx) error) error {
-	return s.Store.View(ctx, func(tx store.Tx) error { return f(damagedTx{tx, s}) })
-}
-
-func (s *damaged) Update(ctx context.Context, f func(store.Tx) error) error {
-	return s.Store.Update(ctx, func(tx store.Tx) error { return f(damagedTx{tx, s}) })
-}
-
-type damagedTx struct {
-	store.Tx
-	s *damaged
-}
-
-func (t damagedTx) Messages() store.Messages { return damagedMessages{t.Tx.Messages(), t.s} }
-func (t damagedTx) Accounts() store.Accounts { return damagedAccounts{t.Tx.Accounts(), t.s} }
-
-type damagedMessages struct {
-	store.Messages
-	s *damaged
-}
-
-func (m damagedMessages) Get(id store.MessageID) (store.Message, error) {
-	if id == m.s.message {
-		return store.Message{}, store.ErrCorrupt
-	}
-	return m.Messages.Get(id)
-}
-
-type damagedAccounts struct {
-	store.Accounts
-	s *damaged
-}
-
-func (a damagedAccounts) Get(id store.AccountID) (store.Account, error) {
-	if id == a.s.account.ID {
-		return store.Account{}, store.ErrCorrupt
-	}
-	return a.Accounts.Get(id)
-}
-
-func (a damagedAccounts) ByAddress(k store.AddressKey) (store.Account, error) {
-	if k == a.s.account.Address.Key() {
-		return store.Account{}, store.ErrCorrupt
-	}
-	return a.Accounts.ByAddress(k)
-}
 
 // TestI5OneDamagedRecordHidesNoOther: lists of messages, alerts, lists of people and the rotation of
 // the server key go on around it.
@@ -81,7 +27,7 @@ func TestI5OneDamagedRecordHidesNoOther(t *testing.T) {
 	_, err = d.GroupFill(t.Context(), admin.Socket, "Finance", p.Draft)
 	must(t, err)
 
-	d.Store = &damaged{d.Store, bad.ID, acc}
+	d.Store = &testbed.Damaged{Store: d.Store, Message: bad.ID, Account: acc.ID, Address: acc.Address.Key()}
 	list, err := d.MessageList(t.Context(), admin.Socket, admin.MessageQuery{}, "")
 	if err != nil || len(list.Rows) != 2 {
 		t.Fatalf("%d messages, %v", len(list.Rows), err)

@@ -8,71 +8,22 @@ import (
 	"testing/synctest"
 	"time"
 
+	"postern/cmd/testbed"
 	"postern/pickup/message"
 	"postern/store"
 )
 
-// damagedStore answers that one message's record, or one recipient's, does not read.
-type damagedStore struct {
-	store.Store
-	bad  store.MessageID
-	rcpt store.RcptKey
-	rows store.MessageID // all recipients of it
-	full store.RcptKey   // cannot be written
-}
-
-func (s *damagedStore) View(ctx context.Context, f func(store.Tx) error) error {
-	return s.Store.View(ctx, func(tx store.Tx) error { return f(damagedTx{tx, s}) })
-}
-
-func (s *damagedStore) Update(ctx context.Context, f func(store.Tx) error) error {
-	return s.Store.Update(ctx, func(tx store.Tx) error { return f(damagedTx{tx, s}) })
-}
-
-type damagedTx struct {
-	store.Tx
-	s *damagedStore
-}
-
-func (t damagedTx) Messages() store.Messages { return damagedMessages{t.Tx.Messages(), t.s} }
-
-type damagedMessages struct {
-	store.Messages
-	s *damagedStore
-}
-
-func (m damagedMessages) Get(id store.MessageID) (store.Message, error) {
-	if id == m.s.bad {
-		return store.Message{}, store.ErrCorrupt
-	}
-	return m.Messages.Get(id)
-}
-
-func (m damagedMessages) Recipient(k store.RcptKey) (store.Recipient, error) {
-	if k == m.s.rcpt || !m.s.rows.IsZero() && k.Message == m.s.rows {
-		return store.Recipient{}, store.ErrCorrupt
-	}
-	return m.Messages.Recipient(k)
-}
-
-func (m damagedMessages) Set(r store.Recipient) error {
-	if r.Key == m.s.full {
-		return store.ErrFull
-	}
-	return m.Messages.Set(r)
-}
-
 // TestI5OneDamagedShareHidesNoOther: what waits for its link is listed and claimed around it.
 func TestI5OneDamagedShareHidesNoOther(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		st := &damagedStore{}
+		st := &testbed.Damaged{}
 		e := newEnv(t, func(c *message.Config) { st.Store, c.Store = c.Store, st })
 		var all []sealed
 		for range 5 {
 			all = append(all, e.deliver(letter{to: []store.Address{bob}})...)
 			time.Sleep(time.Minute)
 		}
-		st.rcpt = all[1].key
+		st.Share = all[1].key
 		who := e.person(bob, store.Confirmed)
 		p, err := e.Inbox(t.Context(), who, message.InboxQuery{})
 		must(t, err)
@@ -81,7 +32,7 @@ func TestI5OneDamagedShareHidesNoOther(t *testing.T) {
 		}
 		_, err = e.OpenLink(t.Context(), all[0].secret, who)
 		must(t, err)
-		st.rcpt = store.RcptKey{}
+		st.Share = store.RcptKey{}
 		for i, s := range all {
 			if claimed := e.bed.Rcpt(s.key).Account == who.Account.ID; claimed != (i != 1) {
 				t.Errorf("message %d is in the inbox: %t", i, claimed)
@@ -94,7 +45,7 @@ func TestI5OneDamagedShareHidesNoOther(t *testing.T) {
 // the same round, the log counts what did not, and it does not fill up with them.
 func TestI5DamagedSharesHoldUpNoExpiry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		st := &damagedStore{}
+		st := &testbed.Damaged{}
 		e := newEnv(t, func(c *message.Config) { st.Store, c.Store = c.Store, st })
 		now := time.Now().UTC()
 		m := store.Message{ID: store.NewMessageID(now), At: now, Flagged: true, Expires: now.Add(time.Minute), Refs: 700}
@@ -105,7 +56,7 @@ func TestI5DamagedSharesHoldUpNoExpiry(t *testing.T) {
 		}
 		e.bed.Update(func(tx store.Tx) error { return tx.Messages().Create(m, rows) })
 		good := e.deliver(letter{to: []store.Address{bob}, life: time.Hour})[0]
-		st.rows = m.ID
+		st.Shares = m.ID
 
 		ctx, stop := context.WithCancel(t.Context())
 		ended := make(chan error)

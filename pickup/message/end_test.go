@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"postern/cmd/testbed"
 	"postern/pickup/message"
 	"postern/store"
 )
@@ -247,14 +248,14 @@ func TestBouncedLinkStillOpens(t *testing.T) {
 
 func TestI5OneDamagedMessageHoldsUpNoExpiry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		st := &damagedStore{}
+		st := &testbed.Damaged{}
 		e := newEnv(t, func(c *message.Config) { st.Store, c.Store = c.Store, st })
 		var all []sealed
 		for range 5 {
 			all = append(all, e.deliver(letter{to: []store.Address{bob}, life: time.Hour})...)
 		}
 		bad := all[2]
-		st.bad = bad.key.Message
+		st.Message = bad.key.Message
 		time.Sleep(time.Hour)
 		if n, err := e.Expire(t.Context(), time.Now(), 10); n != 5 || err != nil {
 			t.Errorf("expired %d, %v; want all five", n, err)

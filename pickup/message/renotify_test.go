@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"postern/cmd/testbed"
 	"postern/pickup/message"
 	"postern/store"
 )
@@ -157,7 +158,7 @@ func TestK11ExtendChangesADate(t *testing.T) {
 // leaves every other, the message and the audit log as they were.
 func TestK11ExtendAllIsAllOrNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		st := &damagedStore{}
+		st := &testbed.Damaged{}
 		e := newEnv(t, func(c *message.Config) { st.Store, c.Store = c.Store, st })
 		all := e.deliver(letter{to: []store.Address{bob, carol, alice, {Local: "dan", Domain: "mail.example"}}, life: 48 * time.Hour})
 		id, now := all[0].key.Message, time.Now()
@@ -172,14 +173,14 @@ func TestK11ExtendAllIsAllOrNothing(t *testing.T) {
 			return append(list, e.bed.Message(id).Expires)
 		}
 		before, events := ends(), e.bed.Events(id)
-		st.full = all[2].key
+		st.Full = all[2].key
 		if n, err := e.ExtendAll(t.Context(), desk, id, until); n != 0 || !errors.Is(err, store.ErrFull) {
 			t.Errorf("%d, %v", n, err)
 		}
 		if !slices.Equal(ends(), before) || !slices.Equal(e.bed.Events(id), events) {
 			t.Errorf("a failure in the middle leaves %v and %v", ends(), e.bed.Events(id))
 		}
-		st.full = store.RcptKey{}
+		st.Full = store.RcptKey{}
 		if n, err := e.ExtendAll(t.Context(), desk, id, until); n != 2 || err != nil {
 			t.Errorf("%d, %v", n, err)
 		}
