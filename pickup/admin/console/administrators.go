@@ -3,8 +3,6 @@ package console
 import (
 	"errors"
 	"net/http"
-	"net/url"
-	"strings"
 
 	"postern/pickup/admin"
 	"postern/pickup/web"
@@ -30,14 +28,11 @@ func (c *Console) administrators(w http.ResponseWriter, r *http.Request, who adm
 }
 
 func (c *Console) showAdministrators(w http.ResponseWriter, r *http.Request, who admin.Signed, p administratorsPage) error {
-	list, err := c.Admin.AdminList(r.Context(), who.Actor, store.Cursor(r.URL.Query().Get("after")))
+	list, err := c.Admin.AdminList(r.Context(), who.Actor, cursorOf(r))
 	if err != nil {
 		return cursorError(err)
 	}
-	p.Rows = list.Rows
-	if list.Next != "" {
-		p.Next = "/administrators?" + url.Values{"after": {string(list.Next)}}.Encode()
-	}
+	p.Rows, p.Next = list.Rows, nextPage("/administrators", list.Next, nil)
 	return c.show(w, r, statusOf(p.Wrong), "administrators", p)
 }
 
@@ -53,7 +48,7 @@ func (c *Console) createAdministrator(w http.ResponseWriter, r *http.Request, wh
 	if err != nil {
 		return err
 	}
-	p := administratorsPage{page: c.page(r, who, "administrators"), Role: f["role"], Address: strings.TrimSpace(web.OneLine(f["address"], store.MaxAddress))}
+	p := administratorsPage{page: c.page(r, who, "administrators"), Role: f["role"], Address: trimmed(f["address"], store.MaxAddress)}
 	link, err := c.Admin.AdminCreate(r.Context(), who.Actor, c.proof(r, f), p.Address, admin.Role(p.Role))
 	p.Sentence, p.Unproven = sentence(err), errors.Is(err, admin.ErrProof)
 	if p.Wrong = p.Sentence != "" || p.Unproven; p.Wrong {
@@ -63,11 +58,6 @@ func (c *Console) createAdministrator(w http.ResponseWriter, r *http.Request, wh
 		return err
 	}
 	return c.show(w, r, http.StatusOK, "setup-link", setupLinkPage{page: p.page, Address: p.Address, Link: link})
-}
-
-// proof is what stands in the fields of the template "proof".
-func (c *Console) proof(r *http.Request, f map[string]string) admin.Proof {
-	return admin.Proof{Password: f["password"], Code: f["code"], Client: c.client(r)}
 }
 
 // administratorPage is administrator.html and reset.html: one administrator.

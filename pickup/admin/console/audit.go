@@ -4,7 +4,6 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
-	"strings"
 	"time"
 
 	"postern/pickup/admin"
@@ -36,7 +35,7 @@ func (auditPage) Families() (list []string) {
 // auditQuery reads the filters; what is wrong with them is in Problems.
 func (c *Console) auditQuery(r *http.Request, who admin.Signed) (auditPage, admin.AuditQuery) {
 	v := r.URL.Query()
-	get := func(name string) string { return strings.TrimSpace(web.OneLine(v.Get(name), store.MaxAddress)) }
+	get := func(name string) string { return trimmed(v.Get(name), store.MaxAddress) }
 	p := auditPage{page: c.page(r, who, "audit"), From: get("from"), To: get("to"), What: get("what"), Actor: get("actor"), User: get("user")}
 	q := admin.AuditQuery{Actor: p.Actor, What: store.What(p.What), User: p.User, Limit: listSize}
 	q.From = c.day(p.From, "from", &p.Problems)
@@ -47,24 +46,12 @@ func (c *Console) auditQuery(r *http.Request, who admin.Signed) (auditPage, admi
 	return p, q
 }
 
-// day reads a date in the organisation's zone; zero when there is none.
-func (c *Console) day(text, field string, problems *[]problem) time.Time {
-	if text == "" {
-		return time.Time{}
-	}
-	t, err := time.ParseInLocation(time.DateOnly, text, c.Zone)
-	if err != nil {
-		*problems = append(*problems, problem{Field: field, Kind: "date", What: text})
-	}
-	return t
-}
-
 func (c *Console) audit(w http.ResponseWriter, r *http.Request, who admin.Signed) error {
 	p, q := c.auditQuery(r, who)
 	if p.Wrong {
 		return c.show(w, r, http.StatusUnprocessableEntity, "audit", p)
 	}
-	list, err := c.Admin.AuditList(r.Context(), who.Actor, q, store.Cursor(r.URL.Query().Get("after")))
+	list, err := c.Admin.AuditList(r.Context(), who.Actor, q, cursorOf(r))
 	if err := cursorError(err); errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrAddress) {
 		p.Wrong, p.Problems = true, []problem{{Field: "user", Kind: "unknown", What: p.User}}
 		return c.show(w, r, http.StatusUnprocessableEntity, "audit", p)
@@ -75,9 +62,7 @@ func (c *Console) audit(w http.ResponseWriter, r *http.Request, who admin.Signed
 	kept := url.Values{}
 	keep(kept, "from", p.From, "to", p.To, "what", p.What, "actor", p.Actor, "user", p.User)
 	p.CSV, p.JSON = withQuery("/audit/export", kept, "format", "csv"), withQuery("/audit/export", kept, "format", "json")
-	if list.Next != "" {
-		p.Next = withQuery("/audit", kept, "after", string(list.Next))
-	}
+	p.Next = nextPage("/audit", list.Next, kept)
 	return c.show(w, r, http.StatusOK, "audit", p)
 }
 

@@ -1,18 +1,12 @@
 package console
 
 import (
-	"errors"
 	"net/http"
-	"net/url"
-	"strings"
 
 	"postern/pickup/admin"
 	"postern/pickup/web"
 	"postern/store"
 )
-
-// maxName is how many characters a name may have.
-const maxName = 100
 
 // groupsPage is groups.html (B2).
 type groupsPage struct {
@@ -28,23 +22,12 @@ func (c *Console) groups(w http.ResponseWriter, r *http.Request, who admin.Signe
 }
 
 func (c *Console) showGroups(w http.ResponseWriter, r *http.Request, who admin.Signed, p groupsPage) error {
-	list, err := c.Admin.GroupList(r.Context(), who.Actor, store.Cursor(r.URL.Query().Get("after")))
+	list, err := c.Admin.GroupList(r.Context(), who.Actor, cursorOf(r))
 	if err != nil {
 		return cursorError(err)
 	}
-	p.Rows = list.Rows
-	if list.Next != "" {
-		p.Next = "/groups?" + url.Values{"after": {string(list.Next)}}.Encode()
-	}
+	p.Rows, p.Next = list.Rows, nextPage("/groups", list.Next, nil)
 	return c.show(w, r, statusOf(p.Wrong), "groups", p)
-}
-
-// statusOf is the status of a page with a form.
-func statusOf(wrong bool) int {
-	if wrong {
-		return http.StatusUnprocessableEntity
-	}
-	return http.StatusOK
 }
 
 func (c *Console) makeGroup(w http.ResponseWriter, r *http.Request, who admin.Signed) error {
@@ -52,7 +35,7 @@ func (c *Console) makeGroup(w http.ResponseWriter, r *http.Request, who admin.Si
 	if err != nil {
 		return err
 	}
-	p := groupsPage{page: c.page(r, who, "users"), Name: strings.TrimSpace(web.OneLine(f["name"], maxName))}
+	p := groupsPage{page: c.page(r, who, "users"), Name: trimmed(f["name"], maxName)}
 	g, err := c.Admin.GroupCreate(r.Context(), who.Actor, p.Name)
 	if p.Sentence = sentence(err); p.Sentence != "" {
 		p.Wrong = true
@@ -62,18 +45,6 @@ func (c *Console) makeGroup(w http.ResponseWriter, r *http.Request, who admin.Si
 		return err
 	}
 	return done(w, "/groups/"+g.ID, "saved")
-}
-
-// sentence is what an error says about something that was typed; "" for other errors.
-func sentence(err error) string {
-	if typed := new(admin.InputError); errors.As(err, &typed) {
-		s := typed.Error()
-		if first, _, _ := strings.Cut(s, " "); strings.Contains(first, "@") {
-			return s // an address is not spelt otherwise
-		}
-		return strings.ToUpper(s[:1]) + s[1:]
-	}
-	return ""
 }
 
 // groupPage is group.html and enable.html: one group with its people.
@@ -102,14 +73,11 @@ func (c *Console) group(w http.ResponseWriter, r *http.Request, who admin.Signed
 	if err != nil {
 		return err
 	}
-	list, err := c.Admin.GroupPeopleList(r.Context(), who.Actor, p.Group.ID, store.Cursor(r.URL.Query().Get("after")))
+	list, err := c.Admin.GroupPeopleList(r.Context(), who.Actor, p.Group.ID, cursorOf(r))
 	if err != nil {
 		return cursorError(err)
 	}
-	p.People = list.Rows
-	if list.Next != "" {
-		p.Next = "/groups/" + p.Group.ID + "?" + url.Values{"after": {string(list.Next)}}.Encode()
-	}
+	p.People, p.Next = list.Rows, nextPage("/groups/"+p.Group.ID, list.Next, nil)
 	return c.show(w, r, http.StatusOK, "group", p)
 }
 

@@ -54,7 +54,7 @@ func (c *Console) invitePage(r *http.Request, who admin.Signed) (invitePage, err
 
 // findGroup looks for the group that was chosen or typed, by its id or name.
 func (c *Console) findGroup(r *http.Request, p *invitePage) error {
-	p.Many.Group = strings.TrimSpace(web.OneLine(p.Many.Group, maxName))
+	p.Many.Group = trimmed(p.Many.Group, maxName)
 	if p.Many.Group == "" {
 		return nil
 	}
@@ -101,7 +101,7 @@ func (c *Console) inviteOne(w http.ResponseWriter, r *http.Request, who admin.Si
 	if err != nil {
 		return err
 	}
-	p.One = inviteOne{Address: strings.TrimSpace(web.OneLine(f["address"], store.MaxAddress)), Name: strings.TrimSpace(web.OneLine(f["name"], maxName)), Class: f["class"]}
+	p.One = inviteOne{Address: trimmed(f["address"], store.MaxAddress), Name: trimmed(f["name"], maxName), Class: f["class"]}
 	out, err := c.Admin.UserInvite(r.Context(), who.Actor, admin.InviteForm{Address: p.One.Address, Name: p.One.Name, Class: store.Class(p.One.Class)})
 	if s := sentence(err); s != "" {
 		return c.refuseInvite(w, r, p, "address", s)

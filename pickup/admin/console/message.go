@@ -127,7 +127,7 @@ func (messagesPage) States() []store.State {
 func (c *Console) messageQuery(r *http.Request, who admin.Signed) (messagesPage, admin.MessageQuery) {
 	const longest = 998 // a Message-ID is a line at most
 	v := r.URL.Query()
-	get := func(name string) string { return strings.TrimSpace(web.OneLine(v.Get(name), longest)) }
+	get := func(name string) string { return trimmed(v.Get(name), longest) }
 	p := messagesPage{page: c.page(r, who, "messages"), ID: get("q"), From: get("from"), To: get("to"), State: get("state"), After: get("after-day"),
 		Before: get("before-day")}
 	q := admin.MessageQuery{From: p.From, To: p.To, State: store.State(p.State), Limit: listSize}
@@ -153,16 +153,14 @@ func (c *Console) messages(w http.ResponseWriter, r *http.Request, who admin.Sig
 	if p.ID != "" {
 		return c.findMessage(w, r, who, p)
 	}
-	list, err := c.Admin.MessageList(r.Context(), who.Actor, q, store.Cursor(r.URL.Query().Get("after")))
+	list, err := c.Admin.MessageList(r.Context(), who.Actor, q, cursorOf(r))
 	if err != nil {
 		return cursorError(err)
 	}
 	p.Rows = list.Rows
-	if list.Next != "" {
-		kept := url.Values{}
-		keep(kept, "from", p.From, "to", p.To, "state", p.State, "after-day", p.After, "before-day", p.Before)
-		p.Next = withQuery("/messages", kept, "after", string(list.Next))
-	}
+	kept := url.Values{}
+	keep(kept, "from", p.From, "to", p.To, "state", p.State, "after-day", p.After, "before-day", p.Before)
+	p.Next = nextPage("/messages", list.Next, kept)
 	return c.show(w, r, http.StatusOK, "messages", p)
 }
 

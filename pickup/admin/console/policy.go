@@ -6,7 +6,6 @@ import (
 	"mime/multipart"
 	"net/http"
 	"strings"
-	"unicode/utf8"
 
 	"postern/pickup/admin"
 	"postern/pickup/web"
@@ -32,23 +31,8 @@ type policyPage struct {
 	Count    struct{ Seal, Relay, Reject int }
 }
 
-// problem is a mistake in a form: the id of its field and which of the page's texts says it.
-type problem struct {
-	Field, Kind, What string
-	Line              int
-}
-
 // Problem is the first mistake at a field; nil: none.
 func (p policyPage) Problem(field string) *problem { return at(p.Problems, field) }
-
-func at(list []problem, field string) *problem {
-	for i := range list {
-		if list[i].Field == field {
-			return &list[i]
-		}
-	}
-	return nil
-}
 
 func (c *Console) policy(w http.ResponseWriter, r *http.Request, who admin.Signed) error {
 	return c.show(w, r, http.StatusOK, "policy", policyPage{page: c.page(r, who, "policy")})
@@ -117,7 +101,7 @@ func (p *policyPage) field(part *multipart.Part) (err error) {
 	case "from":
 		const longest = 1 << 10
 		p.From, err = text(part, longest)
-		p.From = strings.TrimSpace(web.OneLine(p.From, longest))
+		p.From = trimmed(p.From, longest)
 	}
 	return err
 }
@@ -141,26 +125,6 @@ func (p *policyPage) file(part *multipart.Part) error {
 		return partError(err)
 	}
 	return nil
-}
-
-// text reads a field of an upload.
-func text(part io.Reader, limit int64) (string, error) {
-	value, err := io.ReadAll(io.LimitReader(part, limit+1))
-	switch {
-	case err != nil:
-		return "", partError(err)
-	case int64(len(value)) > limit, !utf8.Valid(value), strings.ContainsRune(string(value), 0):
-		return "", errInvalid
-	}
-	return string(value), nil
-}
-
-// partError tells a body that is too large, which has a page of its own, from one that broke off.
-func partError(err error) error {
-	if large := new(http.MaxBytesError); errors.As(err, &large) {
-		return err
-	}
-	return errInvalid
 }
 
 // check puts what was typed in the place of what the file says, and finds the mistakes.

@@ -61,7 +61,7 @@ func (c *Console) queueRow(q admin.QueueRow) queueRow {
 
 func (c *Console) queue(w http.ResponseWriter, r *http.Request, who admin.Signed) error {
 	q := r.URL.Query()
-	domain := strings.TrimSpace(web.OneLine(q.Get("domain"), store.MaxAddress))
+	domain := trimmed(q.Get("domain"), store.MaxAddress)
 	list, err := c.Admin.QueueList(r.Context(), who.Actor, store.DomainKey(domain), store.Cursor(q.Get("after")))
 	if err != nil {
 		return cursorError(err)
@@ -74,9 +74,9 @@ func (c *Console) queue(w http.ResponseWriter, r *http.Request, who admin.Signed
 		last := &p.Places[len(p.Places)-1]
 		last.Rows = append(last.Rows, c.queueRow(row))
 	}
-	if list.Next != "" {
-		p.Next = "/queue?" + url.Values{"domain": {domain}, "after": {string(list.Next)}}.Encode()
-	}
+	kept := url.Values{}
+	keep(kept, "domain", domain)
+	p.Next = nextPage("/queue", list.Next, kept)
 	return c.show(w, r, http.StatusOK, "queue", p)
 }
 
@@ -87,9 +87,6 @@ type itemPage struct {
 	Reason string // of a drop, as it was typed
 	Long   bool   // and is too long
 }
-
-// maxReason is how many characters a reason may have: it stands in a report and in the audit log.
-const maxReason = 200
 
 // item reads the id in a path; what is none is no page.
 func item(r *http.Request) (store.RcptKey, error) {
@@ -145,7 +142,7 @@ func (c *Console) drop(w http.ResponseWriter, r *http.Request, who admin.Signed)
 	if err != nil {
 		return err
 	}
-	reason := strings.TrimSpace(web.OneLine(f["reason"], maxReason+1))
+	reason := trimmed(f["reason"], maxReason+1)
 	if len([]rune(reason)) > maxReason {
 		p, err := c.showItem(r, who)
 		if err != nil {

@@ -4,15 +4,11 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
-	"strings"
 
 	"postern/pickup/admin"
 	"postern/pickup/web"
 	"postern/store"
 )
-
-// listSize is how many rows a page of a list shows.
-const listSize = 50
 
 // usersPage is users.html.
 type usersPage struct {
@@ -28,7 +24,7 @@ type usersPage struct {
 
 func (c *Console) users(w http.ResponseWriter, r *http.Request, who admin.Signed) error {
 	v := r.URL.Query()
-	q := admin.UserQuery{Search: strings.TrimSpace(web.OneLine(v.Get("q"), store.MaxAddress)), Limit: listSize}
+	q := admin.UserQuery{Search: trimmed(v.Get("q"), store.MaxAddress), Limit: listSize}
 	if s := store.Status(v.Get("status")); s == store.StatusActive || s == store.StatusInvited || s == store.StatusDisabled {
 		q.Status = s
 	}
@@ -40,7 +36,7 @@ func (c *Console) users(w http.ResponseWriter, r *http.Request, who admin.Signed
 	if err != nil {
 		return err
 	}
-	list, err := c.Admin.UserList(r.Context(), who.Actor, q, store.Cursor(v.Get("after")))
+	list, err := c.Admin.UserList(r.Context(), who.Actor, q, cursorOf(r))
 	if err != nil {
 		return cursorError(err)
 	}
@@ -49,44 +45,11 @@ func (c *Console) users(w http.ResponseWriter, r *http.Request, who admin.Signed
 	kept := url.Values{}
 	keep(kept, "q", q.Search, "status", string(q.Status), "class", string(q.Class))
 	p.ByName, p.BySeen = withQuery("/users", kept), withQuery("/users", kept, "sort", "seen")
-	if list.Next != "" {
-		sort := ""
-		if q.Recent {
-			sort = "seen"
-		}
-		p.Next = withQuery("/users", kept, "sort", sort, "after", string(list.Next))
+	if q.Recent {
+		keep(kept, "sort", "seen")
 	}
+	p.Next = nextPage("/users", list.Next, kept)
 	return c.show(w, r, http.StatusOK, "users", p)
-}
-
-// keep adds what is not empty: name, value, name, value ….
-func keep(to url.Values, pairs ...string) {
-	for i := 0; i < len(pairs); i += 2 {
-		if pairs[i+1] != "" {
-			to.Set(pairs[i], pairs[i+1])
-		}
-	}
-}
-
-// withQuery is a path with some values and more of them.
-func withQuery(path string, values url.Values, pairs ...string) string {
-	all := url.Values{}
-	for k, v := range values {
-		all[k] = v
-	}
-	keep(all, pairs...)
-	if len(all) == 0 {
-		return path
-	}
-	return path + "?" + all.Encode()
-}
-
-// cursorError takes a page of a list that was made up for one that is not there.
-func cursorError(err error) error {
-	if errors.Is(err, store.ErrCursor) {
-		return errMissing
-	}
-	return err
 }
 
 // userPage is user.html and disable.html: one user (B5).
@@ -146,11 +109,7 @@ func (c *Console) showUser(w http.ResponseWriter, r *http.Request, who admin.Sig
 		}
 		p.History = events.Rows
 	}
-	status := http.StatusOK
-	if p.Wrong {
-		status = http.StatusUnprocessableEntity
-	}
-	return c.show(w, r, status, "user", p)
+	return c.show(w, r, statusOf(p.Wrong), "user", p)
 }
 
 // saveUser takes the form of a user. Disabling asks once more, on a page of its own; nothing is saved before the answer.
@@ -193,7 +152,6 @@ func (c *Console) saveUser(w http.ResponseWriter, r *http.Request, who admin.Sig
 
 // take reads the form over what is stored. A field that the page did not offer stays as it is.
 func (p *userPage) take(f map[string]string) error {
-	const longestName = 100
 	switch s := store.Status(f["status"]); s {
 	case store.StatusActive, store.StatusDisabled:
 		if s == store.StatusDisabled || p.User.Status == string(store.StatusDisabled) {
@@ -211,7 +169,7 @@ func (p *userPage) take(f map[string]string) error {
 		return errInvalid
 	}
 	if name, given := f["name"]; given {
-		p.Edit.Name = strings.TrimSpace(web.OneLine(name, longestName))
+		p.Edit.Name = trimmed(name, maxName)
 	}
 	return nil
 }

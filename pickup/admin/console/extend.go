@@ -2,7 +2,6 @@ package console
 
 import (
 	"net/http"
-	"strings"
 	"time"
 
 	"postern/pickup/admin"
@@ -43,7 +42,7 @@ func (c *Console) extend(w http.ResponseWriter, r *http.Request, who admin.Signe
 	if err != nil {
 		return err
 	}
-	p.Until = strings.TrimSpace(web.OneLine(f["until"], longest))
+	p.Until = trimmed(f["until"], longest)
 	until, err := time.ParseInLocation(time.DateOnly, p.Until, c.Zone)
 	if err != nil {
 		p.Sentence = c.say(r, "Enter the day up to which it is to stay open")
