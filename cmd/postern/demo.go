@@ -143,7 +143,7 @@ func greet(ctx context.Context, p demoPorts, g *gateway, capture *demo.Capture, 
 	if err != nil {
 		return fmt.Errorf("the sample's notification did not arrive: %w", err)
 	}
-	setUp, err := g.admin.AdminCreate(ctx, admin.Socket, admin.Proof{}, "you@example.org", admin.RoleAdmin)
+	setUp, err := g.admin.AdminCreate(ctx, admin.Socket(), admin.Proof{}, "you@example.org", admin.RoleAdmin)
 	if err != nil {
 		return fmt.Errorf("make an administrator: %w", err)
 	}

@@ -75,7 +75,7 @@ func explainPolicy(cmd *cobra.Command, load loader, dry admin.DryRun) error {
 	if err != nil && !errors.Is(err, errNoStore) {
 		return err
 	}
-	verdicts, err := admin.New(admin.Config{Explain: explainer{trial}, Now: time.Now}).PolicyExplain(cmd.Context(), admin.Socket, dry)
+	verdicts, err := admin.New(admin.Config{Explain: explainer{trial}, Now: time.Now}).PolicyExplain(cmd.Context(), admin.Socket(), dry)
 	if err != nil {
 		return err
 	}

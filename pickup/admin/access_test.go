@@ -60,7 +60,7 @@ func tokenOf(t *testing.T, link string) string {
 // enrol makes an administrator and sets him up.
 func (d *desk) enrol(t *testing.T, address store.Address, role admin.Role) (admin.Signed, app) {
 	t.Helper()
-	link, err := d.AdminCreate(t.Context(), admin.Socket, admin.Proof{}, address.String(), role)
+	link, err := d.AdminCreate(t.Context(), admin.Socket(), admin.Proof{}, address.String(), role)
 	must(t, err)
 	token := tokenOf(t, link.Link)
 	e, err := d.Enrolment(t.Context(), token)
@@ -84,7 +84,7 @@ func TestAdministratorSetsHimselfUpOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		d := newDesk(t)
-		link, err := d.AdminCreate(t.Context(), admin.Socket, admin.Proof{}, "Ann@Example.org", admin.RoleHelpDesk)
+		link, err := d.AdminCreate(t.Context(), admin.Socket(), admin.Proof{}, "Ann@Example.org", admin.RoleHelpDesk)
 		must(t, err)
 		token := tokenOf(t, link.Link)
 		if link.Ends != start.Add(24*time.Hour) {
@@ -121,14 +121,14 @@ func TestAdministratorSetsHimselfUpOnce(t *testing.T) {
 		if _, err := d.Setup(t.Context(), admin.SetupForm{Token: token, Password: other, Code: phone.code(start.Add(30 * time.Second)), Client: browser}); !errors.Is(err, store.ErrUsed) {
 			t.Errorf("set up twice: %v", err)
 		}
-		if _, err := d.AdminCreate(t.Context(), admin.Socket, admin.Proof{}, ann.String(), admin.RoleAdmin); !errors.Is(err, store.ErrExists) {
+		if _, err := d.AdminCreate(t.Context(), admin.Socket(), admin.Proof{}, ann.String(), admin.RoleAdmin); !errors.Is(err, store.ErrExists) {
 			t.Errorf("made twice: %v", err)
 		}
-		if _, err := d.AdminCreate(t.Context(), admin.Socket, admin.Proof{}, "zoe@example.org", "king"); err == nil {
+		if _, err := d.AdminCreate(t.Context(), admin.Socket(), admin.Proof{}, "zoe@example.org", "king"); err == nil {
 			t.Error("a role that does not exist")
 		}
 		d.clock = start.Add(25 * time.Hour)
-		late, err := d.AdminCreate(t.Context(), admin.Socket, admin.Proof{}, "zoe@example.org", admin.RoleAdmin)
+		late, err := d.AdminCreate(t.Context(), admin.Socket(), admin.Proof{}, "zoe@example.org", admin.RoleAdmin)
 		must(t, err)
 		d.later(24 * time.Hour)
 		if _, err := d.Enrolment(t.Context(), tokenOf(t, late.Link)); !errors.Is(err, store.ErrExpired) {
@@ -145,7 +145,7 @@ func TestI9EveryFailedConsoleSignInLooksLikeAnyOther(t *testing.T) {
 		d.began = time.Now()
 		_, phone := d.enrol(t, ann, admin.RoleAdmin)
 		d.enrol(t, store.Address{Local: "off", Domain: "example.org"}, admin.RoleAdmin)
-		must(t, d.AdminSwitch(t.Context(), admin.Socket, admin.Proof{}, "off@example.org", store.StatusDisabled))
+		must(t, d.AdminSwitch(t.Context(), admin.Socket(), admin.Proof{}, "off@example.org", store.StatusDisabled))
 		d.bed.Person(bob, store.Confirmed)
 		used := phone.code(d.Now())
 		d.later(time.Minute)
@@ -303,13 +303,13 @@ func TestConsoleSessionsEnd(t *testing.T) {
 		"idle":     func(_ *testing.T, d *desk, _ admin.Signed) { d.later(31 * time.Minute) },
 		"twelve h": func(_ *testing.T, d *desk, _ admin.Signed) { d.later(13 * time.Hour) },
 		"disabled": func(t *testing.T, d *desk, _ admin.Signed) {
-			must(t, d.AdminSwitch(t.Context(), admin.Socket, admin.Proof{}, ann.String(), store.StatusDisabled))
+			must(t, d.AdminSwitch(t.Context(), admin.Socket(), admin.Proof{}, ann.String(), store.StatusDisabled))
 		},
 		"role": func(t *testing.T, d *desk, _ admin.Signed) {
-			must(t, d.AdminRole(t.Context(), admin.Socket, admin.Proof{}, ann.String(), admin.RoleAuditor))
+			must(t, d.AdminRole(t.Context(), admin.Socket(), admin.Proof{}, ann.String(), admin.RoleAuditor))
 		},
 		"reset": func(t *testing.T, d *desk, _ admin.Signed) {
-			_, err := d.AdminReset(t.Context(), admin.Socket, admin.Proof{}, ann.String())
+			_, err := d.AdminReset(t.Context(), admin.Socket(), admin.Proof{}, ann.String())
 			must(t, err)
 		},
 		"on and on": func(t *testing.T, d *desk, _ admin.Signed) { d.later(20 * time.Minute) },
@@ -369,10 +369,10 @@ func TestAdministratorsAreChangedWithAProof(t *testing.T) {
 			}
 			d.later(time.Minute)
 		}
-		if list, err := d.AdminList(t.Context(), admin.Socket, ""); err != nil || len(list.Rows) != 2 {
+		if list, err := d.AdminList(t.Context(), admin.Socket(), ""); err != nil || len(list.Rows) != 2 {
 			t.Errorf("in the end: %+v, %v", list, err)
 		}
-		stranger := admin.Actor{Role: admin.RoleAdmin, Name: admin.Socket.Name}
+		stranger := admin.Actor{Role: admin.RoleAdmin, Name: admin.Socket().Name}
 		stranger.Account[0] = 1
 		if _, err := d.AdminCreate(t.Context(), stranger, admin.Proof{}, "xie@example.org", admin.RoleAdmin); err == nil {
 			t.Error("an actor who is nobody made an administrator")
@@ -392,28 +392,28 @@ func TestAdministratorsAreManaged(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	must(t, d.AdminSwitch(t.Context(), admin.Socket, admin.Proof{}, ann.String(), store.StatusDisabled))
-	if _, err := d.AdminReset(t.Context(), admin.Socket, admin.Proof{}, ann.String()); err == nil {
+	must(t, d.AdminSwitch(t.Context(), admin.Socket(), admin.Proof{}, ann.String(), store.StatusDisabled))
+	if _, err := d.AdminReset(t.Context(), admin.Socket(), admin.Proof{}, ann.String()); err == nil {
 		t.Error("a disabled administrator was reset")
 	}
-	must(t, d.AdminSwitch(t.Context(), admin.Socket, admin.Proof{}, ann.String(), store.StatusActive))
+	must(t, d.AdminSwitch(t.Context(), admin.Socket(), admin.Proof{}, ann.String(), store.StatusActive))
 	d.later(time.Minute)
 	if _, err := d.SignIn(t.Context(), admin.Login{Address: ann.String(), Password: password, Code: phone.code(d.Now()), Client: browser}); err != nil {
 		t.Errorf("enabled again: %v", err)
 	}
-	link, err := d.AdminReset(t.Context(), admin.Socket, admin.Proof{}, ann.String())
+	link, err := d.AdminReset(t.Context(), admin.Socket(), admin.Proof{}, ann.String())
 	must(t, err)
 	e, err := d.Enrolment(t.Context(), tokenOf(t, link.Link))
 	must(t, err)
 	if string(appOf(t, e.Key).secret) == string(phone.secret) {
 		t.Error("the second factor is the old one")
 	}
-	p, err := d.AdminList(t.Context(), admin.Socket, "")
+	p, err := d.AdminList(t.Context(), admin.Socket(), "")
 	must(t, err)
 	if len(p.Rows) != 1 || p.Rows[0].Status != "invited" || p.Rows[0].Role != admin.RoleAdmin || p.Next != "" {
 		t.Errorf("list %+v", p)
 	}
-	if _, err := d.AdminReset(t.Context(), admin.Socket, admin.Proof{}, "nobody@example.org"); !errors.Is(err, store.ErrNotFound) {
+	if _, err := d.AdminReset(t.Context(), admin.Socket(), admin.Proof{}, "nobody@example.org"); !errors.Is(err, store.ErrNotFound) {
 		t.Errorf("nobody: %v", err)
 	}
 	var whats []string

@@ -13,6 +13,13 @@
 //
 // Administrators are people of their own, apart from the accounts of recipients. A one-time set-up link lets one choose
 // a password and a second factor; SignIn wants both and opens a session that holds no key of any message (KEYS K10).
+// Resume finds the session of a request and answers with a Signed, which is the Actor of what follows. A session is not
+// enough to touch the access of another administrator: that wants a Proof (proof.go), and mails tell of it (tell.go).
+//
+// Methods without an Actor act for nobody else. SignIn, Resume, Enrolment, CheckCode and Setup find out who acts, by what
+// they are given. SignOut, ChangePassword, Sessions, EndSession and EndOthers are about the own access of whoever is
+// signed in, whatever the role, so there is nothing to allow; their events name him. Criteria and OwnWords answer the
+// same to everybody. Work and Run finish what an Actor began: invitations go out in the name of who enabled the group.
 package admin
 
 import (

@@ -18,7 +18,7 @@ func TestAlertsTellWhatNeedsAHand(t *testing.T) {
 	d := newDesk(t)
 	list := func() string {
 		t.Helper()
-		alerts, err := d.AlertList(t.Context(), admin.Socket)
+		alerts, err := d.AlertList(t.Context(), admin.Socket())
 		must(t, err)
 		var kinds []string
 		for _, a := range alerts {
@@ -102,7 +102,7 @@ func TestAlertsCountWhole(t *testing.T) {
 		}
 		return nil
 	})
-	alerts, err := d.AlertList(t.Context(), admin.Socket)
+	alerts, err := d.AlertList(t.Context(), admin.Socket())
 	must(t, err)
 	if len(alerts) != 22 {
 		t.Fatalf("%d alerts: %+v", len(alerts), alerts)

@@ -190,7 +190,7 @@ func TestLongListsArePaged(t *testing.T) {
 	seen := map[string]bool{}
 	pages := 0
 	for c := store.Cursor(""); pages == 0 || c != ""; pages++ {
-		p, err := d.QueueList(t.Context(), admin.Socket, "mail.example", c)
+		p, err := d.QueueList(t.Context(), admin.Socket(), "mail.example", c)
 		must(t, err)
 		if p.All != 450 {
 			t.Errorf("%d items in all", p.All)
@@ -205,7 +205,7 @@ func TestLongListsArePaged(t *testing.T) {
 	}
 	var users []string
 	for c, more := store.Cursor(""), true; more; more = c != "" {
-		p, err := d.UserList(t.Context(), admin.Socket, admin.UserQuery{Status: store.StatusActive}, c)
+		p, err := d.UserList(t.Context(), admin.Socket(), admin.UserQuery{Status: store.StatusActive}, c)
 		must(t, err)
 		for _, u := range p.Rows {
 			users = append(users, u.Address)
@@ -215,12 +215,12 @@ func TestLongListsArePaged(t *testing.T) {
 	if len(users) != 250 || !slices.IsSorted(users) {
 		t.Errorf("%d users, sorted %t", len(users), slices.IsSorted(users))
 	}
-	found, err := d.MessageTrace(t.Context(), admin.Socket, admin.TraceQuery{What: alice.String()})
+	found, err := d.MessageTrace(t.Context(), admin.Socket(), admin.TraceQuery{What: alice.String()})
 	must(t, err)
 	if len(found) != 1 || len(found[0].Recipients) != 450 {
 		t.Errorf("%d messages of %d recipients", len(found), len(found[0].Recipients))
 	}
-	if n, err := d.MessageRecall(t.Context(), admin.Socket, found[0].ID); err != nil || n != 450 {
+	if n, err := d.MessageRecall(t.Context(), admin.Socket(), found[0].ID); err != nil || n != 450 {
 		t.Errorf("%d shares are recalled, %v", n, err)
 	}
 }
@@ -254,7 +254,7 @@ func TestTraceFindsMessages(t *testing.T) {
 		{"alice@example.org", ids(append(all[11:30:30], last))},
 		{"carol@mail.example", ids([]store.Message{last})},
 	} {
-		found, err := d.MessageTrace(t.Context(), admin.Socket, admin.TraceQuery{What: tt.query})
+		found, err := d.MessageTrace(t.Context(), admin.Socket(), admin.TraceQuery{What: tt.query})
 		var got []string
 		for _, v := range found {
 			got = append(got, v.ID)
@@ -264,7 +264,7 @@ func TestTraceFindsMessages(t *testing.T) {
 		}
 	}
 	for _, unknown := range []string{"", "x", "nobody@mail.example", "<none@example.org>", store.NewMessageID(start).String()} {
-		if _, err := d.MessageTrace(t.Context(), admin.Socket, admin.TraceQuery{What: unknown}); !errors.Is(err, store.ErrNotFound) {
+		if _, err := d.MessageTrace(t.Context(), admin.Socket(), admin.TraceQuery{What: unknown}); !errors.Is(err, store.ErrNotFound) {
 			t.Errorf("%q: %v", unknown, err)
 		}
 	}
@@ -284,22 +284,22 @@ func TestTraceByReferenceAndSince(t *testing.T) {
 			Facts: map[string]string{"conn": "3emn2pd02w", "code": "550"}}, store.RefusedRoom{Recipients: 9, Hourly: 9})
 	})
 	for _, what := range []string{"3emn2pd02w-1", " (ref 3EMN2PD02W-1) ", refused.String(), "Mallory@mail.example", "eve@mail.example"} {
-		found, err := d.MessageTrace(t.Context(), admin.Socket, admin.TraceQuery{What: what})
+		found, err := d.MessageTrace(t.Context(), admin.Socket(), admin.TraceQuery{What: what})
 		if err != nil || len(found) != 1 || !found[0].Refused || len(found[0].Events) != 1 || found[0].Events[0].Facts["code"] != "550" {
 			t.Errorf("%q finds %+v, %v", what, found, err)
 		}
 	}
 	for _, what := range []string{"3emn2pd02x-1", "3emn2pd02w", "-1", "x-"} {
-		if found, err := d.MessageTrace(t.Context(), admin.Socket, admin.TraceQuery{What: what}); !errors.Is(err, store.ErrNotFound) {
+		if found, err := d.MessageTrace(t.Context(), admin.Socket(), admin.TraceQuery{What: what}); !errors.Is(err, store.ErrNotFound) {
 			t.Errorf("%q finds %+v, %v", what, found, err)
 		}
 	}
 	for since, n := range map[time.Time]int{{}: 2, first.At: 2, second.At: 1} {
-		if found, err := d.MessageTrace(t.Context(), admin.Socket, admin.TraceQuery{What: bob.String(), Since: since}); err != nil || len(found) != n {
+		if found, err := d.MessageTrace(t.Context(), admin.Socket(), admin.TraceQuery{What: bob.String(), Since: since}); err != nil || len(found) != n {
 			t.Errorf("since %s: %d, %v", since, len(found), err)
 		}
 	}
-	if _, err := d.MessageTrace(t.Context(), admin.Socket, admin.TraceQuery{What: first.ID.String(), Since: second.At}); !errors.Is(err, store.ErrNotFound) {
+	if _, err := d.MessageTrace(t.Context(), admin.Socket(), admin.TraceQuery{What: first.ID.String(), Since: second.At}); !errors.Is(err, store.ErrNotFound) {
 		t.Errorf("an older message: %v", err)
 	}
 }
@@ -323,7 +323,7 @@ func TestTraceOfARefusalWhoseRowsAreGone(t *testing.T) {
 		})
 	}
 	for _, what := range []string{"conn0-1", ids[0].String(), ids[0].String() + ".1"} {
-		found, err := d.MessageTrace(t.Context(), admin.Socket, admin.TraceQuery{What: what})
+		found, err := d.MessageTrace(t.Context(), admin.Socket(), admin.TraceQuery{What: what})
 		if err != nil || len(found) != 1 {
 			t.Fatalf("%q finds %+v, %v", what, found, err)
 		}
@@ -335,10 +335,10 @@ func TestTraceOfARefusalWhoseRowsAreGone(t *testing.T) {
 			t.Errorf("%q: %+v", what, v.Events)
 		}
 	}
-	if found, err := d.MessageTrace(t.Context(), admin.Socket, admin.TraceQuery{What: eve.String()}); err != nil || len(found) != 1 || found[0].ID != ids[2].String() {
+	if found, err := d.MessageTrace(t.Context(), admin.Socket(), admin.TraceQuery{What: eve.String()}); err != nil || len(found) != 1 || found[0].ID != ids[2].String() {
 		t.Errorf("by address: %+v, %v", found, err)
 	}
-	if n, err := d.MessageRecall(t.Context(), admin.Socket, ids[0].String()); !errors.Is(err, store.ErrConflict) || n != 0 {
+	if n, err := d.MessageRecall(t.Context(), admin.Socket(), ids[0].String()); !errors.Is(err, store.ErrConflict) || n != 0 {
 		t.Errorf("recall: %d, %v", n, err)
 	}
 }
@@ -347,7 +347,7 @@ func TestTraceTellsTheStory(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)
 	m := d.mail(2, bob)
-	found, err := d.MessageTrace(t.Context(), admin.Socket, admin.TraceQuery{What: m.ID.String()})
+	found, err := d.MessageTrace(t.Context(), admin.Socket(), admin.TraceQuery{What: m.ID.String()})
 	must(t, err)
 	v := found[0]
 	if v.From != "alice@example.org" || v.Author != "alice@example.org" || v.Client != "192.0.2.1" || v.ReplyTo != "" {
@@ -385,7 +385,7 @@ func TestRecallNamesWhatItMeans(t *testing.T) {
 	for n := range uint32(2) {
 		d.bed.ChangeRcpt(store.RcptKey{Message: m.ID, N: n + 1}, func(r *store.Recipient) { r.State = store.StateExpired })
 	}
-	if _, err := d.MessageRecall(t.Context(), admin.Socket, m.ID.String()); err == nil || !strings.Contains(err.Error(), "no share left") {
+	if _, err := d.MessageRecall(t.Context(), admin.Socket(), m.ID.String()); err == nil || !strings.Contains(err.Error(), "no share left") {
 		t.Errorf("a message that has ended: %v", err)
 	}
 }
@@ -414,7 +414,7 @@ func TestExtendNamesWhatItMeans(t *testing.T) {
 	for n := range uint32(2) {
 		d.bed.ChangeRcpt(store.RcptKey{Message: m.ID, N: n + 1}, func(r *store.Recipient) { r.State = store.StateExpired })
 	}
-	if _, err := d.MessageExtend(t.Context(), admin.Socket, m.ID.String(), until); !errors.Is(err, store.ErrConflict) {
+	if _, err := d.MessageExtend(t.Context(), admin.Socket(), m.ID.String(), until); !errors.Is(err, store.ErrConflict) {
 		t.Errorf("a message that has ended: %v", err)
 	}
 }
@@ -494,12 +494,12 @@ func TestUsersAreSwitchedByAddress(t *testing.T) {
 func TestP6ExplainNeedsRecipients(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)
-	got, err := d.PolicyExplain(t.Context(), admin.Socket, admin.DryRun{From: alice.String(), To: []string{bob.String()}, Header: []byte("Subject: x")})
+	got, err := d.PolicyExplain(t.Context(), admin.Socket(), admin.DryRun{From: alice.String(), To: []string{bob.String()}, Header: []byte("Subject: x")})
 	if err != nil || len(got) != 1 || got[0].To != bob.String() || d.calls[0] != "explain Subject: x" {
 		t.Errorf("%+v, %v", got, err)
 	}
 	for _, bad := range []admin.DryRun{{}, {To: []string{"x"}}, {From: "x", To: []string{bob.String()}}} {
-		if _, err := d.PolicyExplain(t.Context(), admin.Socket, bad); err == nil {
+		if _, err := d.PolicyExplain(t.Context(), admin.Socket(), bad); err == nil {
 			t.Errorf("%+v is judged", bad)
 		}
 	}
@@ -515,7 +515,7 @@ func TestDroppedMailOfOursIsInTheStoryOfItsMessage(t *testing.T) {
 		To: store.Rcpt{Address: bob}, About: store.RcptKey{Message: m.ID, N: 1}, KeyID: "key", Arrived: start, Due: start, GiveUp: start.Add(time.Hour)}
 	d.bed.Update(func(tx store.Tx) error { return tx.Queue().Put(own) })
 	must(t, d.QueueDrop(t.Context(), admin.Actor{Role: admin.RoleAdmin, Name: "ann"}, own.Key, "typo"))
-	v, err := d.MessageShow(t.Context(), admin.Socket, m.ID.String())
+	v, err := d.MessageShow(t.Context(), admin.Socket(), m.ID.String())
 	must(t, err)
 	for _, e := range v.Events {
 		if e.What == string(store.EventQueueDrop) && e.N == 1 && e.Actor == "ann" && e.Facts["reason"] == "typo" && e.Facts["item"] == own.Key.String() {

@@ -15,7 +15,7 @@ import (
 // preview reads a list as a member of the desk would.
 func (d *desk) preview(t *testing.T, list string) admin.Preview {
 	t.Helper()
-	p, err := d.InvitePreview(t.Context(), admin.Socket, strings.NewReader(list), store.ClassMember)
+	p, err := d.InvitePreview(t.Context(), admin.Socket(), strings.NewReader(list), store.ClassMember)
 	must(t, err)
 	return p
 }
@@ -72,7 +72,7 @@ func TestB03ListsThatAreRefused(t *testing.T) {
 		"too many rows": strings.Repeat("x\n", admin.MaxInvitees+2), "too many in a row": strings.Repeat(strings.Repeat("x@example.org ", 4000)+"\n", 13),
 		"too large": strings.Repeat(strings.Repeat("y", 1000)+"\n", 17<<10),
 	} {
-		if _, err := d.InvitePreview(t.Context(), admin.Socket, strings.NewReader(list), store.ClassMember); err == nil {
+		if _, err := d.InvitePreview(t.Context(), admin.Socket(), strings.NewReader(list), store.ClassMember); err == nil {
 			t.Errorf("%s is taken", name)
 		}
 	}
@@ -106,13 +106,13 @@ func TestB03FiftyThousandRows(t *testing.T) {
 			t.Errorf("row %d: %s", b.Row, b.Reason)
 		}
 	}
-	_, err := d.GroupCreate(t.Context(), admin.Socket, "Everybody")
+	_, err := d.GroupCreate(t.Context(), admin.Socket(), "Everybody")
 	must(t, err)
-	added, err := d.GroupFill(t.Context(), admin.Socket, "everybody", p.Draft)
+	added, err := d.GroupFill(t.Context(), admin.Socket(), "everybody", p.Draft)
 	if err != nil || added != p.Good {
 		t.Errorf("%d added, %v", added, err)
 	}
-	g, err := d.GroupShow(t.Context(), admin.Socket, "Everybody")
+	g, err := d.GroupShow(t.Context(), admin.Socket(), "Everybody")
 	if err != nil || g.Waiting != int64(p.Good) || g.Done != 0 || g.Sending() {
 		t.Errorf("group %+v, %v", g, err)
 	}
@@ -195,18 +195,18 @@ func TestB02GroupAfterGroup(t *testing.T) {
 func TestB02GroupsHaveNamesAndDraftsAnEnd(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)
-	_, err := d.GroupCreate(t.Context(), admin.Socket, " Finance\n")
+	_, err := d.GroupCreate(t.Context(), admin.Socket(), " Finance\n")
 	must(t, err)
 	for _, bad := range []string{"", " \x00 ", "FINANCE"} {
-		if _, err := d.GroupCreate(t.Context(), admin.Socket, bad); err == nil {
+		if _, err := d.GroupCreate(t.Context(), admin.Socket(), bad); err == nil {
 			t.Errorf("%q is taken", bad)
 		}
 	}
-	if _, err := d.GroupEnable(t.Context(), admin.Socket, "none"); !errors.Is(err, store.ErrNotFound) {
+	if _, err := d.GroupEnable(t.Context(), admin.Socket(), "none"); !errors.Is(err, store.ErrNotFound) {
 		t.Errorf("no group: %v", err)
 	}
 	p := d.preview(t, "ann@example.org")
-	if _, err := d.GroupFill(t.Context(), admin.Socket, "none", p.Draft); !errors.Is(err, store.ErrNotFound) {
+	if _, err := d.GroupFill(t.Context(), admin.Socket(), "none", p.Draft); !errors.Is(err, store.ErrNotFound) {
 		t.Errorf("into no group: %v", err)
 	}
 	for name, try := range map[string]func() error{
@@ -214,10 +214,10 @@ func TestB02GroupsHaveNamesAndDraftsAnEnd(t *testing.T) {
 			_, err := d.GroupFill(t.Context(), admin.Actor{Role: admin.RoleAdmin, Name: "eve"}, "Finance", p.Draft)
 			return err
 		},
-		"made up": func() error { _, err := d.GroupFill(t.Context(), admin.Socket, "Finance", "x"); return err },
+		"made up": func() error { _, err := d.GroupFill(t.Context(), admin.Socket(), "Finance", "x"); return err },
 		"too old": func() error {
 			d.clock = start.Add(31 * time.Minute)
-			_, err := d.GroupFill(t.Context(), admin.Socket, "Finance", p.Draft)
+			_, err := d.GroupFill(t.Context(), admin.Socket(), "Finance", p.Draft)
 			return err
 		},
 	} {
@@ -227,10 +227,10 @@ func TestB02GroupsHaveNamesAndDraftsAnEnd(t *testing.T) {
 		}
 	}
 	d.clock = start
-	if n, err := d.GroupFill(t.Context(), admin.Socket, "Finance", p.Draft); n != 1 || err != nil {
+	if n, err := d.GroupFill(t.Context(), admin.Socket(), "Finance", p.Draft); n != 1 || err != nil {
 		t.Errorf("%d, %v", n, err)
 	}
-	if _, err := d.GroupFill(t.Context(), admin.Socket, "Finance", p.Draft); !errors.Is(err, admin.ErrDraft) {
+	if _, err := d.GroupFill(t.Context(), admin.Socket(), "Finance", p.Draft); !errors.Is(err, admin.ErrDraft) {
 		t.Errorf("the form sent twice: %v", err)
 	}
 }
@@ -239,17 +239,17 @@ func TestB02GroupsHaveNamesAndDraftsAnEnd(t *testing.T) {
 func TestB03EveryPartOfAListIsOnRecord(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)
-	_, err := d.GroupCreate(t.Context(), admin.Socket, "Finance")
+	_, err := d.GroupCreate(t.Context(), admin.Socket(), "Finance")
 	must(t, err)
 	var many strings.Builder
 	for n := range 2100 {
 		fmt.Fprintf(&many, "p%04d@example.org\n", n)
 	}
 	for _, list := range []string{many.String(), "p0001@example.org"} { // the second adds nobody
-		_, err = d.GroupFill(t.Context(), admin.Socket, "Finance", d.preview(t, list).Draft)
+		_, err = d.GroupFill(t.Context(), admin.Socket(), "Finance", d.preview(t, list).Draft)
 		must(t, err)
 	}
-	log, err := d.AuditList(t.Context(), admin.Socket, admin.AuditQuery{What: store.EventGroupFilled}, "")
+	log, err := d.AuditList(t.Context(), admin.Socket(), admin.AuditQuery{What: store.EventGroupFilled}, "")
 	must(t, err)
 	parts := map[string]int{}
 	for _, e := range log.Rows {
@@ -280,21 +280,21 @@ func TestB10InvitationSender(t *testing.T) {
 		"guest@example.org": "guest", "fresh@example.org": "signed up", "off@example.org": "disabled", "other@unsigned.example": "dkim key of unsigned.example",
 		"nobody@example.org": "no user has the address", "nobody": "nobody",
 	} {
-		if err := d.InviterSet(t.Context(), admin.Socket, address); err == nil || !strings.Contains(err.Error(), why) {
+		if err := d.InviterSet(t.Context(), admin.Socket(), address); err == nil || !strings.Contains(err.Error(), why) {
 			t.Errorf("%s: %v", address, err)
 		}
 	}
 	invite := func() string {
 		d.calls = nil
-		_, err := d.UserInvite(t.Context(), admin.Socket, admin.InviteForm{Address: "new@example.org", Class: store.ClassMember})
+		_, err := d.UserInvite(t.Context(), admin.Socket(), admin.InviteForm{Address: "new@example.org", Class: store.ClassMember})
 		must(t, err)
 		return d.calls[0]
 	}
 	if got := invite(); strings.HasPrefix(got, "from") {
 		t.Errorf("before: %s", got)
 	}
-	must(t, d.InviterSet(t.Context(), admin.Socket, " Maria@example.org"))
-	if address, err := d.InviterShow(t.Context(), admin.Socket); err != nil || address != "maria@example.org" {
+	must(t, d.InviterSet(t.Context(), admin.Socket(), " Maria@example.org"))
+	if address, err := d.InviterShow(t.Context(), admin.Socket()); err != nil || address != "maria@example.org" {
 		t.Errorf("set to %q, %v", address, err)
 	}
 	if got := invite(); !strings.Contains(got, "Maria Lindqvist") || !strings.Contains(got, "maria@example.org") {
@@ -304,13 +304,13 @@ func TestB10InvitationSender(t *testing.T) {
 	if got := invite(); strings.HasPrefix(got, "from") {
 		t.Errorf("in the name of a disabled member: %s", got)
 	}
-	must(t, d.InviterSet(t.Context(), admin.Socket, ""))
-	if address, err := d.InviterShow(t.Context(), admin.Socket); err != nil || address != "" {
+	must(t, d.InviterSet(t.Context(), admin.Socket(), ""))
+	if address, err := d.InviterShow(t.Context(), admin.Socket()); err != nil || address != "" {
 		t.Errorf("reset to %q, %v", address, err)
 	}
 	d.Signs = nil
 	d.bed.ChangeAccount(d.id1("maria"), func(a *store.Account) { a.Status = store.StatusActive })
-	if err := d.InviterSet(t.Context(), admin.Socket, "maria@example.org"); err == nil {
+	if err := d.InviterSet(t.Context(), admin.Socket(), "maria@example.org"); err == nil {
 		t.Error("without any key")
 	}
 }

@@ -187,18 +187,24 @@ func (in *inviteeReader) take(cells []string) {
 	in.add(address, name, class)
 }
 
-// columnNames are the words by which a first row names its columns, in small letters.
-var columnNames = map[string]string{
-	"address": "address", "email": "address", "e-mail": "address", "mail": "address", "email address": "address", "e-mail address": "address",
-	"name": "name", "full name": "name", "display name": "name", "displayname": "name",
-	"class": "class", "type": "class", "role": "class", "kind": "class",
+// columnOf is the column that a word of a first row names; "" for a word that says nothing to us.
+func columnOf(heading string) string {
+	switch strings.ToLower(heading) {
+	case "address", "email", "e-mail", "mail", "email address", "e-mail address":
+		return "address"
+	case "name", "full name", "display name", "displayname":
+		return "name"
+	case "class", "type", "role", "kind":
+		return "class"
+	}
+	return ""
 }
 
 // columnsOf reads a first row; nil: it is no heading.
 func columnsOf(cells []string) map[string]int {
 	columns := map[string]int{}
 	for i, c := range cells {
-		if what, ok := columnNames[strings.ToLower(c)]; ok {
+		if what := columnOf(c); what != "" {
 			if _, twice := columns[what]; !twice {
 				columns[what] = i
 			}
@@ -213,7 +219,7 @@ func columnsOf(cells []string) map[string]int {
 // unknown tells of columns whose heading says nothing to us: who meant them as the kind of a person must know.
 func (in *inviteeReader) unknown(heading []string) {
 	for _, c := range heading {
-		if _, ok := columnNames[strings.ToLower(c)]; !ok && c != "" {
+		if c != "" && columnOf(c) == "" {
 			in.bad = append(in.bad, BadRow{Row: in.row, Reason: fmt.Sprintf("column %q is not read: the columns are address, name and class (member or guest)", c)})
 		}
 	}

@@ -129,10 +129,10 @@ func TestK3RotationLeavesNothingUnderTheOldKey(t *testing.T) {
 			t.Parallel()
 			v := newVault(t, first)
 			old := v.Keys.Current()
-			if err := v.KeyRetire(t.Context(), admin.Socket, old, true); err == nil {
+			if err := v.KeyRetire(t.Context(), admin.Socket(), old, true); err == nil {
 				t.Error("the key that seals was retired")
 			}
-			row, err := v.KeyRotate(t.Context(), admin.Socket)
+			row, err := v.KeyRotate(t.Context(), admin.Socket())
 			must(t, err)
 			all := v.sealed()
 			for name, id := range all {
@@ -152,10 +152,10 @@ func TestK3RotationLeavesNothingUnderTheOldKey(t *testing.T) {
 				}
 				return nil
 			})
-			if err := v.KeyRetire(t.Context(), admin.Socket, old, false); err == nil || !strings.Contains(err.Error(), "--now") {
+			if err := v.KeyRetire(t.Context(), admin.Socket(), old, false); err == nil || !strings.Contains(err.Error(), "--now") {
 				t.Errorf("right after the rotation: %v", err)
 			}
-			must(t, v.KeyRetire(t.Context(), admin.Socket, old, true))
+			must(t, v.KeyRetire(t.Context(), admin.Socket(), old, true))
 			v.reopen()
 		})
 	}
@@ -198,7 +198,7 @@ func TestI8KeysAreCountedOncePerMinute(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)
 	rows := func() (n int) {
-		list, err := d.KeyList(t.Context(), admin.Socket)
+		list, err := d.KeyList(t.Context(), admin.Socket())
 		must(t, err)
 		for _, k := range list {
 			n += k.Rows
@@ -220,7 +220,7 @@ func TestI8KeysAreCountedOncePerMinute(t *testing.T) {
 		t.Errorf("%d rows after a minute, want more than %d", after, before)
 	}
 	add("two")
-	_, err := d.KeyRotate(t.Context(), admin.Socket)
+	_, err := d.KeyRotate(t.Context(), admin.Socket())
 	must(t, err)
 	if n := rows(); n <= after {
 		t.Errorf("%d rows after the rotation, want more than %d", n, after)
@@ -235,7 +235,7 @@ func TestK3KeyInUseIsNotRetired(t *testing.T) {
 	id, err := v.Keys.Add()
 	must(t, err)
 	must(t, v.Keys.Promote(id))
-	if err := v.KeyRetire(t.Context(), admin.Socket, old, true); err == nil || !strings.Contains(err.Error(), "rows name key") {
+	if err := v.KeyRetire(t.Context(), admin.Socket(), old, true); err == nil || !strings.Contains(err.Error(), "rows name key") {
 		t.Errorf("retired: %v", err)
 	}
 	if err := v.KeyRetire(t.Context(), admin.Actor{Role: admin.RoleHelpDesk}, old, false); !errors.Is(err, admin.ErrForbidden) {
@@ -250,12 +250,12 @@ func TestK3RetireWaitsAfterRotation(t *testing.T) {
 	now := time.Now()
 	v.Now = func() time.Time { return now }
 	old := v.Keys.Current()
-	_, err := v.KeyRotate(t.Context(), admin.Socket)
+	_, err := v.KeyRotate(t.Context(), admin.Socket())
 	must(t, err)
 	now = now.Add(14 * time.Minute)
-	if err := v.KeyRetire(t.Context(), admin.Socket, old, false); err == nil || !strings.Contains(err.Error(), "1m0s") {
+	if err := v.KeyRetire(t.Context(), admin.Socket(), old, false); err == nil || !strings.Contains(err.Error(), "1m0s") {
 		t.Errorf("after 14 minutes: %v", err)
 	}
 	now = now.Add(time.Minute)
-	must(t, v.KeyRetire(t.Context(), admin.Socket, old, false))
+	must(t, v.KeyRetire(t.Context(), admin.Socket(), old, false))
 }

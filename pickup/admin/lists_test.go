@@ -34,7 +34,7 @@ func TestB07DisabledUsersAreNotActive(t *testing.T) {
 	d.users(store.StatusActive, "ann@example.org", "bob@mail.example", "carl@mail.example")
 	d.users(store.StatusInvited, "zoe@example.org")
 	count := func() admin.UserCounts {
-		o, err := d.OverviewShow(t.Context(), admin.Socket, 1)
+		o, err := d.OverviewShow(t.Context(), admin.Socket(), 1)
 		must(t, err)
 		return o.Users
 	}
@@ -72,7 +72,7 @@ func TestOverviewCountsByDay(t *testing.T) {
 	}
 	m := d.mail(2, bob) // its two shares end within the hour
 	d.bed.ChangeRcpt(store.RcptKey{Message: m.ID, N: 1}, func(r *store.Recipient) { r.State = store.StateOpened })
-	o, err := d.OverviewShow(t.Context(), admin.Socket, 3)
+	o, err := d.OverviewShow(t.Context(), admin.Socket(), 3)
 	must(t, err)
 	var got []string
 	for _, day := range o.Days {
@@ -90,7 +90,7 @@ func TestOverviewCountsByDay(t *testing.T) {
 		t.Errorf("queue %+v", o.Queue)
 	}
 	for _, n := range []int{-5, 0, 1, 100_000} {
-		o, err := d.OverviewShow(t.Context(), admin.Socket, n)
+		o, err := d.OverviewShow(t.Context(), admin.Socket(), n)
 		if err != nil || len(o.Days) < 1 || len(o.Days) > 366 || o.Days[len(o.Days)-1].Day.Day() != 9 {
 			t.Errorf("%d days: %d, %v", n, len(o.Days), err)
 		}
@@ -101,7 +101,7 @@ func TestAuditIsFilteredAndExported(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)
 	a, _ := d.bed.Person(bob, store.Confirmed)
-	link, err := d.AdminCreate(t.Context(), admin.Socket, admin.Proof{}, ann.String(), admin.RoleAuditor)
+	link, err := d.AdminCreate(t.Context(), admin.Socket(), admin.Proof{}, ann.String(), admin.RoleAuditor)
 	must(t, err)
 	for n := range 450 {
 		e := store.Event{ID: store.NewEventID(start.Add(time.Duration(n) * time.Second)), What: store.EventSignedIn, Account: a.ID, Actor: "recipient",
@@ -125,11 +125,11 @@ func TestAuditIsFilteredAndExported(t *testing.T) {
 	if rows := list(admin.AuditQuery{Actor: "socket", What: "admin."}); len(rows) != 1 {
 		t.Errorf("by the socket: %+v", rows)
 	}
-	if _, err := d.AuditList(t.Context(), admin.Socket, admin.AuditQuery{User: "nobody@mail.example"}, ""); err == nil {
+	if _, err := d.AuditList(t.Context(), admin.Socket(), admin.AuditQuery{User: "nobody@mail.example"}, ""); err == nil {
 		t.Error("nobody's events")
 	}
 	var out strings.Builder
-	must(t, d.AuditExport(t.Context(), admin.Socket, admin.AuditQuery{}, admin.FormatCSV, &out))
+	must(t, d.AuditExport(t.Context(), admin.Socket(), admin.AuditQuery{}, admin.FormatCSV, &out))
 	cells, err := csv.NewReader(strings.NewReader(out.String())).ReadAll()
 	must(t, err)
 	if len(cells) != 452 || cells[0][0] != "time" || cells[1][1] != string(store.EventSignedIn) || cells[1][7] != `browser==cmd|'/c calc'!A1, "x"; '=1+1` {
@@ -139,13 +139,13 @@ func TestAuditIsFilteredAndExported(t *testing.T) {
 		t.Error("a link is in the audit log")
 	}
 	out.Reset()
-	must(t, d.AuditExport(t.Context(), admin.Socket, admin.AuditQuery{What: store.EventAdmin}, admin.FormatJSON, &out))
+	must(t, d.AuditExport(t.Context(), admin.Socket(), admin.AuditQuery{What: store.EventAdmin}, admin.FormatJSON, &out))
 	var row admin.AuditRow
 	must(t, json.Unmarshal([]byte(out.String()), &row))
 	if row.What != store.EventAdmin || row.Facts["role"] != "auditor" || strings.Count(out.String(), "\n") != 1 {
 		t.Errorf("JSON %s", out.String())
 	}
-	if err := d.AuditExport(t.Context(), admin.Socket, admin.AuditQuery{}, "pdf", &out); err == nil {
+	if err := d.AuditExport(t.Context(), admin.Socket(), admin.AuditQuery{}, "pdf", &out); err == nil {
 		t.Error("a format that does not exist")
 	}
 }
@@ -170,7 +170,7 @@ func TestMessagesAreListedByMetadata(t *testing.T) {
 		tt.q.Limit = 2
 		var got []string
 		for c, more := store.Cursor(""), true; more; more = c != "" {
-			p, err := d.MessageList(t.Context(), admin.Socket, tt.q, c)
+			p, err := d.MessageList(t.Context(), admin.Socket(), tt.q, c)
 			must(t, err)
 			for _, r := range p.Rows {
 				got = append(got, r.Item)
@@ -181,15 +181,15 @@ func TestMessagesAreListedByMetadata(t *testing.T) {
 			t.Errorf("%+v finds %v", tt.q, got)
 		}
 	}
-	if _, err := d.MessageList(t.Context(), admin.Socket, admin.MessageQuery{To: "nobody"}, ""); err == nil {
+	if _, err := d.MessageList(t.Context(), admin.Socket(), admin.MessageQuery{To: "nobody"}, ""); err == nil {
 		t.Error("no address")
 	}
-	v, err := d.MessageShow(t.Context(), admin.Socket, strings.ToUpper(first.ID.String())+".2")
+	v, err := d.MessageShow(t.Context(), admin.Socket(), strings.ToUpper(first.ID.String())+".2")
 	if err != nil || v.ID != first.ID.String() || len(v.Recipients) != 2 || len(v.Events) != 1 {
 		t.Errorf("shown %+v, %v", v, err)
 	}
 	for _, bad := range []string{"", "x", store.NewMessageID(start).String()} {
-		if _, err := d.MessageShow(t.Context(), admin.Socket, bad); err == nil {
+		if _, err := d.MessageShow(t.Context(), admin.Socket(), bad); err == nil {
 			t.Errorf("%q is shown", bad)
 		}
 	}
@@ -234,7 +234,7 @@ func TestMergedUsersAreNotSwitched(t *testing.T) {
 	d.fail = account.ErrMerged
 	for _, to := range []store.Status{store.StatusDisabled, store.StatusActive} {
 		typed := new(admin.InputError)
-		if err := d.UserSwitch(t.Context(), admin.Socket, "bob@example.org", to); !errors.As(err, &typed) || !strings.Contains(err.Error(), "bob@example.org was merged") {
+		if err := d.UserSwitch(t.Context(), admin.Socket(), "bob@example.org", to); !errors.As(err, &typed) || !strings.Contains(err.Error(), "bob@example.org was merged") {
 			t.Errorf("to %s: %v", to, err)
 		}
 	}
@@ -245,22 +245,22 @@ func TestB18MembersAndGuests(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)
 	d.users(store.StatusActive, "ann@example.org", "bob@mail.example")
-	if err := d.UserChange(t.Context(), admin.Socket, "bob@mail.example", admin.UserEdit{Class: store.ClassMember}); err == nil || !strings.Contains(err.Error(), "no domain of the organisation") {
+	if err := d.UserChange(t.Context(), admin.Socket(), "bob@mail.example", admin.UserEdit{Class: store.ClassMember}); err == nil || !strings.Contains(err.Error(), "no domain of the organisation") {
 		t.Errorf("an outsider becomes a member: %v", err)
 	}
-	if err := d.UserChange(t.Context(), admin.Socket, "ann@example.org", admin.UserEdit{Class: "king"}); err == nil {
+	if err := d.UserChange(t.Context(), admin.Socket(), "ann@example.org", admin.UserEdit{Class: "king"}); err == nil {
 		t.Error("a class that does not exist")
 	}
-	must(t, d.UserChange(t.Context(), admin.Socket, d.id1("bob").String(), admin.UserEdit{Name: "Bob\x00 \r\nBaker", Class: store.ClassGuest}))
-	must(t, d.UserChange(t.Context(), admin.Socket, "ann@example.org", admin.UserEdit{Class: store.ClassGuest}))
-	p, err := d.UserList(t.Context(), admin.Socket, admin.UserQuery{Search: "bak", Class: store.ClassGuest}, "")
+	must(t, d.UserChange(t.Context(), admin.Socket(), d.id1("bob").String(), admin.UserEdit{Name: "Bob\x00 \r\nBaker", Class: store.ClassGuest}))
+	must(t, d.UserChange(t.Context(), admin.Socket(), "ann@example.org", admin.UserEdit{Class: store.ClassGuest}))
+	p, err := d.UserList(t.Context(), admin.Socket(), admin.UserQuery{Search: "bak", Class: store.ClassGuest}, "")
 	if err != nil || len(p.Rows) != 1 || p.Rows[0].Name != "Bob Baker" {
 		t.Errorf("found %+v, %v", p.Rows, err)
 	}
-	if p, err = d.UserList(t.Context(), admin.Socket, admin.UserQuery{Class: store.ClassMember}, ""); err != nil || len(p.Rows) != 0 {
+	if p, err = d.UserList(t.Context(), admin.Socket(), admin.UserQuery{Class: store.ClassMember}, ""); err != nil || len(p.Rows) != 0 {
 		t.Errorf("members %+v, %v", p.Rows, err)
 	}
-	must(t, d.UserChange(t.Context(), admin.Socket, "ann@example.org", admin.UserEdit{Class: store.ClassMember}))
+	must(t, d.UserChange(t.Context(), admin.Socket(), "ann@example.org", admin.UserEdit{Class: store.ClassMember}))
 	var facts []string
 	d.bed.View(func(tx store.Tx) error {
 		events, _, err := tx.Audit().List(store.EventFilter{What: store.EventChanged}, "", 9)

@@ -33,13 +33,13 @@ func TestB04UsersAreNeverDeleted(t *testing.T) {
 	d.Users = d.logOns
 	d.users(store.StatusActive, "ann@example.org")
 	before := d.bed.Account(d.id1("ann"))
-	must(t, d.UserChange(t.Context(), admin.Socket, "ann@example.org", admin.UserEdit{Name: "Ann", Class: store.ClassGuest}))
-	must(t, d.UserSwitch(t.Context(), admin.Socket, "ann@example.org", store.StatusDisabled))
+	must(t, d.UserChange(t.Context(), admin.Socket(), "ann@example.org", admin.UserEdit{Name: "Ann", Class: store.ClassGuest}))
+	must(t, d.UserSwitch(t.Context(), admin.Socket(), "ann@example.org", store.StatusDisabled))
 	after := d.bed.Account(d.id1("ann"))
 	if after.Address != before.Address || !after.Created.Equal(before.Created) || after.Status != store.StatusDisabled {
 		t.Errorf("row %+v", after)
 	}
-	list, err := d.UserList(t.Context(), admin.Socket, admin.UserQuery{}, "")
+	list, err := d.UserList(t.Context(), admin.Socket(), admin.UserQuery{}, "")
 	if err != nil || len(list.Rows) != 1 {
 		t.Errorf("%d users are listed, %v", len(list.Rows), err)
 	}

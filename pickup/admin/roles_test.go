@@ -27,7 +27,7 @@ func methodsOf(t *testing.T) map[string]reflect.Method {
 	return found
 }
 
-// open are the methods without an actor: those that make one, and pure questions.
+// open are the methods without an actor; the package's comment says why each needs none.
 var open = []string{"SignIn", "Resume", "SignOut", "Enrolment", "CheckCode", "Setup", "ChangePassword", "Criteria", "OwnWords", "Sessions", "EndSession", "EndOthers", "Work", "Run"}
 
 // TestA07RolesAreHeld walks every method with every role, and with roles that are none: what the table does not allow

@@ -16,7 +16,7 @@ import (
 func (s *Service) tell(ctx context.Context, c change) (mails, error) {
 	m := c.mail
 	m.About, m.At = c.who.Address, s.now()
-	if c.by != Socket {
+	if c.by != Socket() {
 		m.By = c.by.Name
 	}
 	readers, err := s.deciders(ctx)

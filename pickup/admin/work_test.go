@@ -16,22 +16,22 @@ import (
 // enabled makes a group of p000 to p119 and enables it.
 func (d *desk) enabled(t *testing.T) {
 	t.Helper()
-	_, err := d.GroupCreate(t.Context(), admin.Socket, "Finance")
+	_, err := d.GroupCreate(t.Context(), admin.Socket(), "Finance")
 	must(t, err)
 	var many strings.Builder
 	for n := range 120 {
 		fmt.Fprintf(&many, "p%03d@example.org\n", n)
 	}
-	_, err = d.GroupFill(t.Context(), admin.Socket, "Finance", d.preview(t, many.String()).Draft)
+	_, err = d.GroupFill(t.Context(), admin.Socket(), "Finance", d.preview(t, many.String()).Draft)
 	must(t, err)
-	_, err = d.GroupEnable(t.Context(), admin.Socket, "Finance")
+	_, err = d.GroupEnable(t.Context(), admin.Socket(), "Finance")
 	must(t, err)
 }
 
 // waiting is how many people of the group wait.
 func (d *desk) waiting(t *testing.T) int {
 	t.Helper()
-	g, err := d.GroupShow(t.Context(), admin.Socket, "Finance")
+	g, err := d.GroupShow(t.Context(), admin.Socket(), "Finance")
 	must(t, err)
 	return int(g.Waiting)
 }
@@ -74,12 +74,12 @@ func TestI5OneInvitationHoldsUpNoOther(t *testing.T) {
 			t.Errorf("%s is invited %d times", who, n)
 		}
 	}
-	page, err := d.GroupPeopleList(t.Context(), admin.Socket, "Finance", "")
+	page, err := d.GroupPeopleList(t.Context(), admin.Socket(), "Finance", "")
 	must(t, err)
 	if p := page.Rows[3]; p.Outcome != "not possible: the record of the user is damaged" || p.Done.IsZero() || page.Rows[4].Outcome != "" {
 		t.Errorf("noted %+v, %+v", p, page.Rows[4])
 	}
-	log, err := d.AuditList(t.Context(), admin.Socket, admin.AuditQuery{What: store.EventNotInvited}, "")
+	log, err := d.AuditList(t.Context(), admin.Socket(), admin.AuditQuery{What: store.EventNotInvited}, "")
 	must(t, err)
 	third := func(r admin.AuditRow) bool { return r.Facts["address"] == "p003@example.org" } // events of one time have no order
 	if len(log.Rows) != 2 || !slices.ContainsFunc(log.Rows, third) || log.Rows[1].Facts["reason"] != never.Reason || log.Rows[1].Actor != "socket" {
@@ -93,7 +93,7 @@ func TestI5OneInvitationHoldsUpNoOther(t *testing.T) {
 	if n := d.rounds(t); n != 1 || d.waiting(t) != 0 {
 		t.Errorf("%d dealt with later, %d wait", n, d.waiting(t))
 	}
-	if n, err := d.GroupFill(t.Context(), admin.Socket, "Finance", d.preview(t, "p003@example.org\np005@example.org").Draft); n != 1 || err != nil || d.rounds(t) != 1 || d.waiting(t) != 0 {
+	if n, err := d.GroupFill(t.Context(), admin.Socket(), "Finance", d.preview(t, "p003@example.org\np005@example.org").Draft); n != 1 || err != nil || d.rounds(t) != 1 || d.waiting(t) != 0 {
 		t.Errorf("put into the group again: %d, %v, %d wait", n, err, d.waiting(t))
 	}
 }

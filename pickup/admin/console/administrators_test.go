@@ -14,7 +14,7 @@ import (
 // administrator is the path of an administrator's page.
 func (w *world) administrator(address store.Address) string {
 	w.t.Helper()
-	a, err := w.admin.AdminShow(w.t.Context(), admin.Socket, address.String())
+	a, err := w.admin.AdminShow(w.t.Context(), admin.Socket(), address.String())
 	must(w.t, err)
 	return "/administrators/" + a.ID
 }
@@ -178,12 +178,12 @@ func TestConsoleAdministratorsAreTold(t *testing.T) {
 			[]string{"dana.okafor: The access of priya.nair@example.org to the console of Example County Council Secure Mail was disabled",
 				"priya.nair: Your access to the console of Example County Council Secure Mail was disabled"}},
 		{func() {
-			must(t, w.admin.AdminSwitch(t.Context(), admin.Socket, admin.Proof{}, priya.String(), store.StatusActive))
+			must(t, w.admin.AdminSwitch(t.Context(), admin.Socket(), admin.Proof{}, priya.String(), store.StatusActive))
 		},
 			[]string{"dana.okafor: The access of priya.nair@example.org to the console of Example County Council Secure Mail was enabled again",
 				"priya.nair: Your access to the console of Example County Council Secure Mail was enabled again"}},
 		{func() {
-			must(t, w.admin.AdminRole(t.Context(), admin.Socket, admin.Proof{}, dana.String(), admin.RoleAuditor))
+			must(t, w.admin.AdminRole(t.Context(), admin.Socket(), admin.Proof{}, dana.String(), admin.RoleAuditor))
 		},
 			[]string{"dana.okafor: Your role in the console of Example County Council Secure Mail was changed"}},
 	} {
@@ -283,7 +283,7 @@ func TestConsoleOwnSessions(t *testing.T) {
 			t.Errorf("%q: %d", bad, a.status)
 		}
 	}
-	log, err := w.admin.AuditList(t.Context(), admin.Socket, admin.AuditQuery{What: store.EventAdminEnded}, "")
+	log, err := w.admin.AuditList(t.Context(), admin.Socket(), admin.AuditQuery{What: store.EventAdminEnded}, "")
 	if err != nil || len(log.Rows) != 2 || log.Rows[0].Facts["count"] != "2" || log.Rows[0].Actor != dana.String() || log.Rows[0].User != dana.String() {
 		t.Errorf("on record: %+v, %v", log.Rows, err)
 	}

@@ -42,16 +42,16 @@ func (w *world) filled() []shown {
 	w.bed.ChangeRcpt(store.RcptKey{Message: m.ID, N: 3}, func(r *store.Recipient) { r.State, r.Opened = store.StateOpened, w.Now() })
 	tom, user := w.person("tom.ashdown@example.org", "Tom Ashdown"), w.person("joan.hartley@mail.example", "")
 	w.person(strings.Repeat("wide", 14)+"@regional-health-board-of-the-north.example", strings.Repeat("Everhart-Pritchard ", 5))
-	must(w.t, w.admin.UserSwitch(w.t.Context(), admin.Socket, tom, store.StatusDisabled))
+	must(w.t, w.admin.UserSwitch(w.t.Context(), admin.Socket(), tom, store.StatusDisabled))
 	aliased := w.person("j.hartley@mail.example", "Joan Hartley")
 	w.aliases(aliased, store.Address{Local: "joan", Domain: "hartley-family.example"}, store.Address{Local: strings.Repeat("endless", 8), Domain: "choir.example"})
-	group, err := w.admin.GroupCreate(w.t.Context(), admin.Socket, "Adult Social Care")
+	group, err := w.admin.GroupCreate(w.t.Context(), admin.Socket(), "Adult Social Care")
 	must(w.t, err)
-	list, err := w.admin.InvitePreview(w.t.Context(), admin.Socket, strings.NewReader("Lena Hartmann, lena@example.org\nIdris Bello, idris.bello@example.org"), store.ClassMember)
+	list, err := w.admin.InvitePreview(w.t.Context(), admin.Socket(), strings.NewReader("Lena Hartmann, lena@example.org\nIdris Bello, idris.bello@example.org"), store.ClassMember)
 	must(w.t, err)
-	_, err = w.admin.GroupFill(w.t.Context(), admin.Socket, group.ID, list.Draft)
+	_, err = w.admin.GroupFill(w.t.Context(), admin.Socket(), group.ID, list.Draft)
 	must(w.t, err)
-	empty, err := w.admin.GroupCreate(w.t.Context(), admin.Socket, strings.Repeat("Longname", 12))
+	empty, err := w.admin.GroupCreate(w.t.Context(), admin.Socket(), strings.Repeat("Longname", 12))
 	must(w.t, err)
 	w.alarms = []admin.Alert{{Kind: admin.AlertCertificate, Subject: "gateway.example.org", At: w.Now().Add(12 * 24 * time.Hour)},
 		{Kind: admin.AlertDisk, N: 600 << 20}, {Kind: admin.AlertMuted, Urgent: true, N: 4}}
@@ -59,7 +59,7 @@ func (w *world) filled() []shown {
 	w.setUpLink(long, admin.RoleAuditor)
 	off := store.Address{Local: "no.longer", Domain: "example.org"}
 	w.setUpLink(off, admin.RoleHelpDesk)
-	must(w.t, w.admin.AdminSwitch(w.t.Context(), admin.Socket, admin.Proof{}, off.String(), store.StatusDisabled))
+	must(w.t, w.admin.AdminSwitch(w.t.Context(), admin.Socket(), admin.Proof{}, off.String(), store.StatusDisabled))
 	id := m.ID.String()
 	return []shown{{"administrators", "/administrators"}, {"administrator", w.administrator(long)}, {"administrator.disabled", w.administrator(off)},
 		{"reset", w.administrator(long) + "/reset"}, {"reset.disabled", w.administrator(off) + "/reset"}, {"sessions", "/sessions"},

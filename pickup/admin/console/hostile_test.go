@@ -73,7 +73,7 @@ func TestConsolePathsThatAreNone(t *testing.T) {
 		}
 	}
 	old := w.setUpLink(priya, admin.RoleHelpDesk)
-	if _, err := w.admin.AdminReset(t.Context(), admin.Socket, admin.Proof{}, priya.String()); err != nil {
+	if _, err := w.admin.AdminReset(t.Context(), admin.Socket(), admin.Proof{}, priya.String()); err != nil {
 		t.Fatal(err)
 	}
 	if a := v.get(old); a.status != http.StatusNotFound || !a.says("unknown or was replaced") {

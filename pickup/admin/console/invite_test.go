@@ -93,7 +93,7 @@ func TestB02ThousandsOfGroups(t *testing.T) {
 		}
 		return nil
 	})
-	last, err := w.admin.GroupShow(t.Context(), admin.Socket, "Group 1199")
+	last, err := w.admin.GroupShow(t.Context(), admin.Socket(), "Group 1199")
 	must(t, err)
 	if a := v.get("/invitations"); strings.Contains(a.body, "<option value=\"0") || !a.says("Its name, as the page of groups shows it.") {
 		t.Errorf("the page: %d %s", a.status, plain(a.body))
@@ -287,7 +287,7 @@ func TestAuditNamesWhoTouchedAMessage(t *testing.T) {
 	}
 	told := map[store.What]int{}
 	for _, what := range []store.What{store.EventExtended, store.EventRenotified, store.EventRecalled} {
-		log, err := w.admin.AuditList(t.Context(), admin.Socket, admin.AuditQuery{What: what}, "")
+		log, err := w.admin.AuditList(t.Context(), admin.Socket(), admin.AuditQuery{What: what}, "")
 		must(t, err)
 		for _, e := range log.Rows {
 			told[what]++
@@ -328,7 +328,7 @@ func TestB10NotificationsTab(t *testing.T) {
 	if mail := w.bed.Mails(store.KindAccount)[0]; !strings.Contains(mail, "From: Maria Lindqvist <maria@example.org>") && !strings.Contains(mail, `From: "Maria Lindqvist" <maria@example.org>`) {
 		t.Errorf("the invitation comes from somebody else:\n%s", mail[:min(len(mail), 600)])
 	}
-	must(t, w.admin.UserSwitch(t.Context(), admin.Socket, member, store.StatusDisabled))
+	must(t, w.admin.UserSwitch(t.Context(), admin.Socket(), member, store.StatusDisabled))
 	v.post("/invitations", "address", "sam@example.org", "class", "member")
 	if mails := w.bed.Mails(store.KindAccount); len(mails) != 2 || strings.Contains(mails[0]+mails[1], "maria@example.org>\r\nTo: sam") {
 		t.Errorf("%d invitations", len(mails))

@@ -30,15 +30,15 @@ func (w *world) thing(path string) string {
 	if strings.HasPrefix(path, "/administrators") {
 		w.n++
 		address := fmt.Sprintf("admin%d@example.org", w.n)
-		_, err := w.admin.AdminCreate(w.t.Context(), admin.Socket, admin.Proof{}, address, admin.RoleAuditor)
+		_, err := w.admin.AdminCreate(w.t.Context(), admin.Socket(), admin.Proof{}, address, admin.RoleAuditor)
 		must(w.t, err)
-		a, err := w.admin.AdminShow(w.t.Context(), admin.Socket, address)
+		a, err := w.admin.AdminShow(w.t.Context(), admin.Socket(), address)
 		must(w.t, err)
 		return a.ID
 	}
 	if strings.HasPrefix(path, "/groups") {
 		w.n++
-		g, err := w.admin.GroupCreate(w.t.Context(), admin.Socket, fmt.Sprintf("Group %d", w.n))
+		g, err := w.admin.GroupCreate(w.t.Context(), admin.Socket(), fmt.Sprintf("Group %d", w.n))
 		must(w.t, err)
 		return g.ID
 	}

@@ -224,7 +224,7 @@ func (v *visitor) post(path string, pairs ...string) answer {
 // setUpLink makes an administrator and returns the path of the set-up link.
 func (w *world) setUpLink(address store.Address, role admin.Role) string {
 	w.t.Helper()
-	link, err := w.admin.AdminCreate(w.t.Context(), admin.Socket, admin.Proof{}, address.String(), role)
+	link, err := w.admin.AdminCreate(w.t.Context(), admin.Socket(), admin.Proof{}, address.String(), role)
 	must(w.t, err)
 	return strings.TrimPrefix(link.Link, w.server.URL)
 }
@@ -349,7 +349,7 @@ func (w *world) aliases(user string, all ...store.Address) {
 // sessions counts the live sessions of a user.
 func (w *world) sessions(id string) int {
 	w.t.Helper()
-	v, err := w.admin.UserShow(w.t.Context(), admin.Socket, id)
+	v, err := w.admin.UserShow(w.t.Context(), admin.Socket(), id)
 	must(w.t, err)
 	return len(v.Sessions)
 }
