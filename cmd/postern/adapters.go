@@ -45,26 +45,23 @@ func (n notices) FirstPassword(x intake.FirstPassword) (store.OwnMail, error) {
 
 // reports joins the intake to package dsn, for recipients that are refused while others are accepted.
 type reports struct {
-	host, postmaster, org string
-	internal              func(domain string) bool
-	zone                  *time.Location
-	now                   func() time.Time
+	host, org  string
+	postmaster store.Address
+	internal   func(domain string) bool
+	zone       *time.Location
+	now        func() time.Time
 }
 
 func (g *gateway) reports() reports {
-	return reports{host: g.cfg.Hostname, postmaster: g.cfg.Organization.Postmaster, org: g.cfg.Organization.Name, internal: g.cfg.Internal, zone: g.zone(), now: time.Now}
+	return reports{host: g.cfg.Hostname, postmaster: g.parsed.postmaster, org: g.cfg.Organization.Name, internal: g.cfg.Internal, zone: g.parsed.zone, now: time.Now}
 }
 
 // Refused implements intake.Reports.
 func (r reports) Refused(env store.Envelope, what intake.Returned, refused []intake.Refusal) (store.OwnMail, error) {
 	report := dsn.Report{
 		Kind: dsn.Failed, Host: r.host, OrgName: r.org, Now: r.now(), Zone: r.zone, To: *env.From, EnvID: env.EnvID,
-		Arrived: env.At, ID: env.ID, UTF8: !env.From.ASCII(),
+		Arrived: env.At, ID: env.ID, UTF8: !env.From.ASCII(), Postmaster: r.postmaster,
 		Original: dsn.Original{Header: what.Header, Excerpt: what.Excerpt, Outside: !r.internal(env.From.Domain)},
-	}
-	var err error
-	if report.Postmaster, err = store.ParseAddress(r.postmaster); err != nil {
-		return store.OwnMail{}, err
 	}
 	for _, x := range refused {
 		if !x.Rcpt.Notify.Wants(store.NotifyFailure) {

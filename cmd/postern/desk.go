@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"net/url"
 	"time"
 
 	"postern/pickup/admin"
@@ -20,18 +19,11 @@ func (g *gateway) buildConsole(context.Context) (err error) {
 	if g.deskCert, err = certificate(g.cfg.Admin.TLS); err != nil {
 		return setupError{fmt.Errorf("admin.tls: %w", err)}
 	}
-	address, err := url.Parse(g.cfg.Admin.URL)
-	if err != nil {
-		return setupError{fmt.Errorf("admin.url: %w", err)}
-	}
-	o, proxies := g.cfg.Organization, prefixes(g.cfg.Pickup.TrustedProxies)
-	g.deskConns = web.NewConns(web.Bounds{Proxies: proxies})
+	o := g.cfg.Organization
+	g.deskConns = web.NewConns(web.Bounds{Proxies: g.parsed.proxies})
 	g.desk, err = adminsite.New(adminsite.Config{
-		URL: address, TrustedProxies: proxies, Zone: g.zone(), Admin: g.admin, Now: time.Now, Log: g.log,
-		Organization: adminsite.Organization{
-			Name: o.Name, Short: o.ShortName,
-			Support: web.Support{Desk: o.Support.Desk, Phone: o.Support.Phone, Email: o.Support.Email, URL: o.Support.URL, Hours: o.Support.Hours},
-		},
+		URL: g.parsed.consoleURL, TrustedProxies: g.parsed.proxies, Zone: g.parsed.zone, Admin: g.admin, Now: time.Now, Log: g.log,
+		Organization: adminsite.Organization{Name: o.Name, Short: o.ShortName, Support: web.Support(o.Support)},
 	})
 	return err
 }

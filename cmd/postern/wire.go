@@ -9,7 +9,6 @@ import (
 	"math"
 	"net"
 	"net/netip"
-	"net/url"
 	"os"
 	"strings"
 	"time"
@@ -41,6 +40,7 @@ import (
 // nothing runs before serve starts it.
 type gateway struct {
 	cfg     config.Config
+	parsed  parsed // what cfg says, in the types of the parts
 	log     *slog.Logger
 	hide    *hider // nil: addresses are logged as they are
 	room    *room
@@ -70,8 +70,6 @@ type gateway struct {
 	smtpCert *smtpd.Certificate
 	siteCert *smtpd.Certificate
 
-	postmaster store.Address // of the organisation
-
 	desk      *adminsite.Console // the administrators' site; nil: off
 	deskConns *web.Conns
 	deskCert  *smtpd.Certificate
@@ -80,7 +78,11 @@ type gateway struct {
 // newGateway builds everything on an open store. It fails before anything was changed when keys or files are not as
 // they must be.
 func newGateway(ctx context.Context, cfg config.Config, db store.Store, log *slog.Logger) (*gateway, error) {
-	g := &gateway{cfg: cfg, log: log, hide: hiderOf(log), db: db, room: newRoom(cfg), reg: prometheus.NewRegistry()}
+	p, err := parse(cfg)
+	if err != nil {
+		return nil, setupError{err}
+	}
+	g := &gateway{cfg: cfg, parsed: p, log: log, hide: hiderOf(log), db: db, room: newRoom(cfg), reg: prometheus.NewRegistry()}
 	g.metrics = ops.NewMetrics(g.reg)
 	ops.RegisterStore(g.reg, db, time.Now)
 	g.health = &ops.Health{Check: g.canStore}
@@ -121,10 +123,6 @@ func (g *gateway) openSecrets(ctx context.Context) (err error) {
 
 func (g *gateway) buildMails(context.Context) error {
 	o := g.cfg.Organization
-	from, err := store.ParseAddress(g.cfg.Notify.From)
-	if err != nil {
-		return setupError{fmt.Errorf("notify.from: %w", err)}
-	}
 	text, err := g.texts()
 	if err != nil {
 		return err
@@ -132,9 +130,9 @@ func (g *gateway) buildMails(context.Context) error {
 	g.mails, err = notify.New(notify.Config{
 		Org: notify.Organization{
 			Name: o.Name, Short: o.ShortName, Domains: o.Domains, PostalAddress: o.PostalAddress, Postmaster: o.Postmaster,
-			Support: notify.Support{Desk: o.Support.Desk, Phone: o.Support.Phone, Email: o.Support.Email, URL: o.Support.URL, Hours: o.Support.Hours},
+			Support: notify.Support(o.Support),
 		},
-		From: from, Host: g.cfg.Hostname, SiteURL: g.cfg.Pickup.URL, FirstAccess: g.access(), Tags: g.cfg.Policy.Tags, Zone: g.zone(), Text: text, Lang: g.cfg.Pickup.Language,
+		From: g.parsed.from, Host: g.cfg.Hostname, SiteURL: g.cfg.Pickup.URL, FirstAccess: g.access(), Tags: g.cfg.Policy.Tags, Zone: g.parsed.zone, Text: text, Lang: g.cfg.Pickup.Language,
 		Now: time.Now,
 	})
 	return err
@@ -155,15 +153,6 @@ func (g *gateway) texts() (*web.Catalogue, error) {
 
 // access is how somebody without account comes to a message.
 func (g *gateway) access() store.Access { return store.Access(g.cfg.Pickup.FirstAccess) }
-
-// zone is the organisation's time zone; the configuration was checked to have one.
-func (g *gateway) zone() *time.Location {
-	zone, err := time.LoadLocation(g.cfg.Organization.Timezone)
-	if err != nil {
-		return time.UTC
-	}
-	return zone
-}
 
 func (g *gateway) buildIntake(context.Context) error {
 	rules, err := policy.Compile(g.cfg.PolicyConfig())
@@ -197,16 +186,13 @@ func (g *gateway) buildRelay(context.Context) error {
 	if err != nil {
 		return setupError{err}
 	}
-	if g.postmaster, err = store.ParseAddress(g.cfg.Organization.Postmaster); err != nil {
-		return setupError{fmt.Errorf("organization.postmaster: %w", err)}
-	}
 	if g.dkim, err = dkim.Load(g.cfg.DKIMKeys()); err != nil {
 		return setupError{err}
 	}
 	g.hops = newHopBook(routes, g.metrics.HopsDown, time.Now)
 	g.runner, err = relay.New(relay.Config{
 		Store: g.db, Ring: g.ring, Outbox: g.outbox, Routes: routes, Sign: g.sign, Host: g.cfg.Hostname, Ehlo: g.cfg.Relay.Ehlo,
-		OrgName: g.cfg.Organization.Name, Postmaster: g.postmaster, Zone: g.zone(), Internal: g.cfg.Internal,
+		OrgName: g.cfg.Organization.Name, Postmaster: g.parsed.postmaster, Zone: g.parsed.zone, Internal: g.cfg.Internal,
 		Backoff: g.cfg.Relay.Retry, GiveUp: g.cfg.Relay.GiveUp, DelayNotice: g.cfg.Notify.DelayNotice,
 		Phrases: dsn.English(), Replies: failedReplies{g.mails, g.db}, Hooks: g.relayHooks(), Log: g.log, Now: time.Now,
 		LogAddress: g.logAddress(),
@@ -256,7 +242,7 @@ func (g *gateway) buildServices(context.Context) error {
 	g.admin = admin.New(admin.Config{
 		Store: g.db, Keys: g.keys, Threads: g.macs.threads, Messages: g.messages, Users: g.accounts, Runner: delivering{g.runner, g.hops},
 		Explain: explainer{g.intake}, LogOns: g.accounts, Mails: g.mails, Outbox: g.outbox, Recorder: g.recorder, ConsoleURL: g.cfg.Admin.URL,
-		Internal: g.cfg.Internal, Signs: g.dkim.Covers, Zone: g.zone(),
+		Internal: g.cfg.Internal, Signs: g.dkim.Covers, Zone: g.parsed.zone,
 		Organization: g.cfg.Organization.Name, Settings: g.cfg.YAML(), Alarms: g.alarms, Log: g.log, Now: time.Now,
 	})
 	g.sweeper = &sweep.Sweeper{Store: g.db, Ring: g.ring, Unsettled: g.runner.Unsettled, Now: time.Now, Log: g.log}
@@ -268,7 +254,7 @@ func (g *gateway) buildSMTP(context.Context) (err error) {
 		return setupError{fmt.Errorf("smtp.tls: %w", err)}
 	}
 	g.smtp, err = smtpd.New(smtpd.Config{
-		Host: g.cfg.Hostname, Backend: g.intake, Trusted: prefixes(g.cfg.SMTP.TrustedNetworks), Postmaster: g.postmaster, MaxSize: int64(g.cfg.SMTP.MaxMessageSize),
+		Host: g.cfg.Hostname, Backend: g.intake, Trusted: g.parsed.trusted, Postmaster: g.parsed.postmaster, MaxSize: int64(g.cfg.SMTP.MaxMessageSize),
 		Certificate: g.smtpCert, Room: g.room.check, Ready: g.db.Check,
 		Resolve: clientName(smtpd.Resolver(net.DefaultResolver)),
 		Metrics: g.smtpMetrics(), LogAddress: g.logAddress(), Log: g.log, Now: time.Now,
@@ -293,25 +279,8 @@ func certificate(t config.TLS) (*smtpd.Certificate, error) {
 	return smtpd.LoadCertificate(t.CertFile, t.KeyFile)
 }
 
-func prefixes(list []string) (out []netip.Prefix) {
-	for _, s := range list {
-		if p, err := netip.ParsePrefix(s); err == nil { // the configuration was checked
-			out = append(out, p)
-		}
-	}
-	return out
-}
-
-func (g *gateway) siteURL() *url.URL {
-	u, err := url.Parse(g.cfg.Pickup.URL)
-	if err != nil {
-		panic("postern: pickup.url was checked before: " + err.Error())
-	}
-	return u
-}
-
 func (g *gateway) buildSite(context.Context) (err error) {
-	g.conns = web.NewConns(web.Bounds{Proxies: prefixes(g.cfg.Pickup.TrustedProxies)})
+	g.conns = web.NewConns(web.Bounds{Proxies: g.parsed.proxies})
 	if g.siteCert, err = certificate(g.cfg.Pickup.TLS); err != nil {
 		return setupError{fmt.Errorf("pickup.tls: %w", err)}
 	}
@@ -321,12 +290,12 @@ func (g *gateway) buildSite(context.Context) (err error) {
 	}
 	o := g.cfg.Organization
 	g.site, err = pickup.New(pickup.Config{
-		URL: g.siteURL(), Aliases: g.cfg.Pickup.Aliases, TrustedProxies: prefixes(g.cfg.Pickup.TrustedProxies),
+		URL: g.parsed.siteURL, Aliases: g.cfg.Pickup.Aliases, TrustedProxies: g.parsed.proxies,
 		Organization: pickup.Organization{
 			Name: o.Name, Short: o.ShortName, Postal: o.PostalAddress, Sender: g.cfg.Notify.From,
-			Support: pickup.Support{Desk: o.Support.Desk, Phone: o.Support.Phone, Email: o.Support.Email, URL: o.Support.URL, Hours: o.Support.Hours},
+			Support: web.Support(o.Support),
 		},
-		Zone: g.zone(), ExpireAfter: g.cfg.Pickup.ExpireAfter, KeepLoggedIn: g.cfg.Pickup.KeepLoggedIn,
+		Zone: g.parsed.zone, ExpireAfter: g.cfg.Pickup.ExpireAfter, KeepLoggedIn: g.cfg.Pickup.KeepLoggedIn,
 		FirstAccess: g.access(),
 		Recovery:    account.Recovery(g.cfg.Pickup.Recovery),
 		Limits:      pickup.Limits{Files: replyFiles, Bytes: replyLimit(int64(g.cfg.SMTP.MaxMessageSize)), Text: replyText},
