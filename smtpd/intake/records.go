@@ -110,11 +110,15 @@ func (j *job) records(ctx context.Context, s *spill) (records, error) {
 }
 
 func (j *job) message(s *spill) store.Message {
-	m := store.Message{
-		ID: j.env.ID, At: j.env.At, Client: j.env.Client, From: j.env.From, Writer: j.env.Author, Parent: j.env.Parent,
-		Ret: j.env.Ret, EnvID: j.env.EnvID, UTF8: j.env.UTF8, EightBit: j.eightBit, Received: j.received(),
-		Size: j.size, Stored: s.n, Blob: s.id, Flagged: j.sealed() > 0, List: isList(j.header), Expires: j.lastExpiry(),
-	}
+	m := j.metadata()
+	m.Writer, m.Parent, m.Ret, m.UTF8, m.EightBit, m.Received = j.env.Author, j.env.Parent, j.env.Ret, j.env.UTF8, j.eightBit, j.received()
+	m.Size, m.Stored, m.Blob, m.Flagged, m.Expires = j.size, s.n, s.id, j.sealed() > 0, j.lastExpiry()
+	return m
+}
+
+// metadata is what is known of the message without its body.
+func (j *job) metadata() store.Message {
+	m := store.Message{ID: j.env.ID, At: j.env.At, Client: j.env.Client, From: j.env.From, EnvID: j.env.EnvID, List: isList(j.header)}
 	h := j.head()
 	if h.authorErr == nil {
 		m.Author = &h.author.Address

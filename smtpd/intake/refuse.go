@@ -28,26 +28,12 @@ func (j *job) recordRefused(ctx context.Context, cause error) {
 		return
 	}
 	j.logDecisions()
-	m, rcpts, e := j.refusedMessage(), j.refusedRcpts(reply), j.refusedEvent(reply)
+	m, rcpts, e := j.metadata(), j.refusedRcpts(reply), j.refusedEvent(reply) // in nobody's lists: a writer on the site was told
 	room := store.RefusedRoom{Recipients: maxRefused, Hourly: maxRefusedHourly}
 	err := j.in.Store.Update(ctx, func(tx store.Tx) error { return tx.Messages().Refuse(m, rcpts, e, room) })
 	if err != nil {
 		j.in.Log.WarnContext(ctx, "refusal not recorded", "event", "audit", "msg", j.env.ID, "error", err)
 	}
-}
-
-// refusedMessage is what is known of the message without its body. It is in nobody's lists: whoever wrote it on the site
-// was told.
-func (j *job) refusedMessage() store.Message {
-	m := store.Message{ID: j.env.ID, At: j.env.At, Client: j.env.Client, From: j.env.From, EnvID: j.env.EnvID, List: isList(j.header)}
-	h := j.head()
-	if h.authorErr == nil {
-		m.Author = &h.author.Address
-	}
-	if len(h.ids) > 0 {
-		m.Thread = j.in.Threads.Thread(h.ids[0])
-	}
-	return m
 }
 
 // refusedRcpts are the first recipients, each address once, each with the rule and reason that refused it, or that refused another one and the

@@ -2,7 +2,6 @@ package bolt
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"os"
 	"path/filepath"
@@ -134,50 +133,6 @@ func TestFilesAreForTheOwnerOnly(t *testing.T) {
 		if err != nil || info.Mode().Perm() != want {
 			t.Errorf("%s: %v, %v", path, info.Mode(), err)
 		}
-	}
-}
-
-func TestSnapshotIsAStore(t *testing.T) {
-	t.Parallel()
-	s := open(t)
-	m, r := sample(0)
-	if err := s.Update(t.Context(), func(tx store.Tx) error { return accept(tx, m, r, []byte("body")) }); err != nil {
-		t.Fatal(err)
-	}
-	dir := t.TempDir()
-	f, err := os.Create(filepath.Join(dir, fileName))
-	if err != nil {
-		t.Fatal(err)
-	}
-	n, err := s.Snapshot(t.Context(), f)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if info, err := f.Stat(); err != nil || info.Size() != n {
-		t.Errorf("%d octets said, %v", n, err)
-	}
-	f.Close()
-	if err := s.Update(t.Context(), func(tx store.Tx) error { return tx.Queue().Remove(r.Key) }); err != nil {
-		t.Fatal(err)
-	}
-	restored := openIn(t, dir)
-	defer restored.Close()
-	verify(t, restored)
-	err = restored.View(t.Context(), func(tx store.Tx) error {
-		_, err := tx.Queue().Get(r.Key)
-		return err
-	})
-	if err != nil {
-		t.Errorf("item in the snapshot: %v", err)
-	}
-	cancelled, cancel := context.WithCancel(t.Context())
-	cancel()
-	if _, err := s.Snapshot(cancelled, f); !errors.Is(err, context.Canceled) {
-		t.Errorf("snapshot with a cancelled context: %v", err)
-	}
-	s.Close()
-	if _, err := s.Snapshot(t.Context(), f); !errors.Is(err, store.ErrClosed) {
-		t.Errorf("snapshot of a closed store: %v", err)
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"time"
 
@@ -108,24 +107,6 @@ func (s *Store) Check(ctx context.Context) error {
 		t.(*tx).dirty = true
 		return nil
 	})
-}
-
-// Snapshot writes a consistent copy of the data file to w, without stopping writers, and says how many octets it has.
-// Bodies in blobs are not part of it.
-func (s *Store) Snapshot(ctx context.Context, w io.Writer) (int64, error) {
-	if err := ctx.Err(); err != nil {
-		return 0, err
-	}
-	b, err := s.db.Begin(false)
-	if err != nil {
-		return 0, closed(err)
-	}
-	defer b.Rollback()
-	n, err := b.WriteTo(w)
-	if err != nil {
-		return n, fmt.Errorf("copy data file: %w", err)
-	}
-	return n, nil
 }
 
 // Close lets queued commits finish, waits for Views and closes the file. Later calls answer ErrClosed.
