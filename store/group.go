@@ -26,7 +26,15 @@ type GroupPerson struct {
 	Name    string    `json:"name,omitempty"`
 	Class   Class     `json:"class"`
 	Added   time.Time `json:"added"`
-	// Outcome is what became of the invitation, in the words of package account; empty: none was sent.
+	// Outcome is what became of the invitation, in the words of package account; empty: none yet.
 	Outcome string    `json:"outcome,omitempty"`
-	Done    time.Time `json:"done,omitzero"` // when it was sent
+	Unsent  bool      `json:"unsent,omitempty"` // there is an outcome, and no mail went out
+	Done    time.Time `json:"done,omitzero"`    // when there was an outcome
+}
+
+// GroupCount counts the people of a group by what became of their invitations.
+type GroupCount struct {
+	Waiting int64 // without an outcome
+	Sent    int64
+	Unsent  int64
 }

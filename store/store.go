@@ -167,8 +167,7 @@ type Groups interface {
 	People(GroupID, Cursor, int) ([]GroupPerson, Cursor, error)
 	// Waiting lists people without an outcome.
 	Waiting(GroupID, int) ([]GroupPerson, error)
-	// Count counts people without and with an outcome.
-	Count(GroupID) (waiting, done int64, err error)
+	Count(GroupID) (GroupCount, error)
 }
 
 // Sessions keeps log-ons.

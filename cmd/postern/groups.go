@@ -40,7 +40,7 @@ func groupCommand(c console) *cobra.Command {
 func groupList(cmd *cobra.Command, load loader) error {
 	return load.call(cmd.Context(), func(c control.Caller) error {
 		w := table(cmd.OutOrStdout())
-		fmt.Fprintln(w, "GROUP\tCREATED\tENABLED\tWAITING\tDONE")
+		fmt.Fprintln(w, "GROUP\tCREATED\tENABLED\tWAITING\tSENT\tNOT SENT")
 		var req groupRequest
 		for {
 			var page admin.GroupPage
@@ -48,7 +48,7 @@ func groupList(cmd *cobra.Command, load loader) error {
 				return err
 			}
 			for _, g := range page.Rows {
-				fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%d\n", g.Name, when(g.Created), when(g.Enabled), g.Waiting, g.Done)
+				fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%d\t%d\n", g.Name, when(g.Created), when(g.Enabled), g.Waiting, g.Sent, g.Unsent)
 			}
 			if req.Cursor = page.Next; req.Cursor == "" {
 				return w.Flush()
@@ -144,7 +144,7 @@ func groupEnable(cmd *cobra.Command, load loader, group string) error {
 		if err := c.Call(cmd.Context(), "group.show", groupRequest{Group: group}, &g); err != nil {
 			return err
 		}
-		_, err := fmt.Fprintf(cmd.OutOrStdout(), "The group %q is enabled: %d people were dealt with, %d wait.\n", g.Name, g.Done, g.Waiting)
+		_, err := fmt.Fprintf(cmd.OutOrStdout(), "The group %q is enabled. Invitations sent: %d, people who got no mail: %d, still waiting: %d.\n", g.Name, g.Sent, g.Unsent, g.Waiting)
 		return err
 	})
 }

@@ -25,7 +25,7 @@ func TestB02SendersGroupByGroup(t *testing.T) {
 	if err := send("alice@example.org", "[secure] Before"); status(err) != [3]int{5, 7, 1} || !strings.Contains(err.Error(), "your address is not enabled for secure mail. Contact ICT Desk") {
 		t.Errorf("before the group was enabled: %v", err)
 	}
-	wantParts(t, tr.must("group", "enable", "Finance"), "1 people were dealt with, 0 wait")
+	wantParts(t, tr.must("group", "enable", "Finance"), "Invitations sent: 1, people who got no mail: 0, still waiting: 0.")
 	wantParts(t, tr.must("group", "show", "finance"), "alice@example.org  member  invited     invited  Alice")
 	if err := send("alice@example.org", "[secure] After"); err != nil {
 		t.Errorf("an invited sender: %v", err)

@@ -47,6 +47,9 @@ const (
 	Alias     Outcome = "alias of another user"
 )
 
+// Sent reports whether a mail went out.
+func (o Outcome) Sent() bool { return o == Invited || o == Again }
+
 // InviteeError says that one person cannot be invited, however often it is tried; others of the list could be. Reason is
 // for people.
 type InviteeError struct {

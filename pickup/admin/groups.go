@@ -18,7 +18,8 @@ type GroupRow struct {
 	By      string    `json:"by,omitempty"`
 	Enabled time.Time `json:"enabled,omitzero"` // zero: not yet, its people may not send by it
 	Waiting int64     `json:"waiting"`          // people whose invitation is still to be sent
-	Done    int64     `json:"done"`             // people whose invitation was dealt with
+	Sent    int64     `json:"sent"`             // people whose invitation was sent
+	Unsent  int64     `json:"unsent"`           // people who got none: they have an account, or cannot be invited
 }
 
 // Sending reports whether invitations are under way.
@@ -72,8 +73,8 @@ func (s *Service) GroupList(ctx context.Context, a Actor, c store.Cursor) (page 
 
 func groupRow(tx store.Tx, g store.Group) (GroupRow, error) {
 	row := GroupRow{ID: g.ID.String(), Name: g.Name, Created: g.Created, By: g.By, Enabled: g.Enabled}
-	var err error
-	row.Waiting, row.Done, err = tx.Groups().Count(g.ID)
+	n, err := tx.Groups().Count(g.ID)
+	row.Waiting, row.Sent, row.Unsent = n.Waiting, n.Sent, n.Unsent
 	return row, err
 }
 

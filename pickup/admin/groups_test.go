@@ -113,7 +113,7 @@ func TestB03FiftyThousandRows(t *testing.T) {
 		t.Errorf("%d added, %v", added, err)
 	}
 	g, err := d.GroupShow(t.Context(), admin.Socket(), "Everybody")
-	if err != nil || g.Waiting != int64(p.Good) || g.Done != 0 || g.Sending() {
+	if err != nil || g.Waiting != int64(p.Good) || g.Sent != 0 || g.Sending() {
 		t.Errorf("group %+v, %v", g, err)
 	}
 }
@@ -177,7 +177,7 @@ func TestB02GroupAfterGroup(t *testing.T) {
 		t.Errorf("the other group %+v, %v", page.Rows, err)
 	}
 	all, err := d.GroupList(t.Context(), lead, "")
-	if err != nil || len(all.Rows) != 2 || all.Rows[1].Name != "Finance" || all.Rows[1].Done != 121 || all.Rows[1].Waiting != 0 || all.Rows[0].Waiting != 1 {
+	if err != nil || len(all.Rows) != 2 || all.Rows[1].Name != "Finance" || all.Rows[1].Sent != 121 || all.Rows[1].Unsent != 0 || all.Rows[1].Waiting != 0 || all.Rows[0].Waiting != 1 {
 		t.Errorf("groups %+v, %v", all.Rows, err)
 	}
 	d.fail = store.ErrFull

@@ -66,7 +66,7 @@ func (s *Service) invite(ctx context.Context, in account.Invitation, people []st
 	at := s.now()
 	in.Note = func(tx store.Tx, outcomes []account.Outcome) error {
 		for i, p := range people {
-			p.Outcome, p.Done = string(outcomes[i]), at
+			p.Outcome, p.Unsent, p.Done = string(outcomes[i]), !outcomes[i].Sent(), at
 			if err := tx.Groups().Put(p); err != nil {
 				return err
 			}
@@ -108,7 +108,7 @@ func (s *Service) oneByOne(ctx context.Context, in account.Invitation, people []
 
 // noteNever takes somebody off those who wait, with the reason.
 func (s *Service) noteNever(ctx context.Context, in account.Invitation, p store.GroupPerson, reason string) error {
-	p.Outcome, p.Done = NotPossible+reason, s.now()
+	p.Outcome, p.Unsent, p.Done = NotPossible+reason, true, s.now()
 	e := store.Event{ID: store.NewEventID(p.Done), What: store.EventNotInvited, Actor: in.By,
 		Facts: map[string]string{"group": in.Group, "address": p.Address.String(), "reason": reason}}
 	err := s.Store.Update(ctx, func(tx store.Tx) error { return errors.Join(tx.Groups().Put(p), tx.Audit().Add(e)) })

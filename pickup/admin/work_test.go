@@ -74,6 +74,9 @@ func TestI5OneInvitationHoldsUpNoOther(t *testing.T) {
 			t.Errorf("%s is invited %d times", who, n)
 		}
 	}
+	if g, err := d.GroupShow(t.Context(), admin.Socket(), "Finance"); err != nil || g.Sent != 117 || g.Unsent != 2 || g.Waiting != 1 {
+		t.Errorf("counted %+v, %v", g, err)
+	}
 	page, err := d.GroupPeopleList(t.Context(), admin.Socket(), "Finance", "")
 	must(t, err)
 	if p := page.Rows[3]; p.Outcome != "not possible: the record of the user is damaged" || p.Done.IsZero() || page.Rows[4].Outcome != "" {

@@ -143,15 +143,18 @@ func personEntries(p store.GroupPerson) []entry {
 	return []entry{{in: groupWaitB, key: personKey(p.Group, p.Address.Key())}}
 }
 
-// personCounter names the counter of a group's people who wait, or who do not.
-func personCounter(p store.GroupPerson) string { return groupCount(p.Group, p.Outcome == "") }
-
-func groupCount(id store.GroupID, waiting bool) string {
-	if waiting {
-		return "group/" + id.String() + "/waiting"
+// personCounter names the counter that a person of a group is in.
+func personCounter(p store.GroupPerson) string {
+	switch {
+	case p.Outcome == "":
+		return groupCount(p.Group, "waiting")
+	case p.Unsent:
+		return groupCount(p.Group, "unsent")
 	}
-	return "group/" + id.String() + "/done"
+	return groupCount(p.Group, "done")
 }
+
+func groupCount(id store.GroupID, what string) string { return "group/" + id.String() + "/" + what }
 
 func (g groups) Person(id store.GroupID, k store.AddressKey) (store.GroupPerson, error) {
 	return g.person(personKey(id, k))
@@ -193,6 +196,7 @@ func (g groups) Waiting(id store.GroupID, n int) (rows []store.GroupPerson, err 
 	return rows, nil
 }
 
-func (g groups) Count(id store.GroupID) (waiting, done int64, err error) {
-	return g.t.count(groupCount(id, true)), g.t.count(groupCount(id, false)), nil
+func (g groups) Count(id store.GroupID) (store.GroupCount, error) {
+	count := func(what string) int64 { return g.t.count(groupCount(id, what)) }
+	return store.GroupCount{Waiting: count("waiting"), Sent: count("done"), Unsent: count("unsent")}, nil
 }

@@ -70,7 +70,7 @@ func groupPeople(b *bench) {
 	b.addGroups(one, two)
 	put := func(g store.Group, addr, outcome string) {
 		b.update(func(tx store.Tx) error {
-			return tx.Groups().Put(store.GroupPerson{Group: g.ID, Address: address(addr), Class: store.ClassMember, Added: at(0), Outcome: outcome})
+			return tx.Groups().Put(store.GroupPerson{Group: g.ID, Address: address(addr), Class: store.ClassMember, Added: at(0), Outcome: outcome, Unsent: outcome == "disabled"})
 		})
 	}
 	waiting := func(g store.Group, n int) (out []string) {
@@ -79,12 +79,8 @@ func groupPeople(b *bench) {
 		}
 		return out
 	}
-	counts := func(g store.Group) (out [2]int64) {
-		b.view(func(tx store.Tx) (err error) {
-			out[0], out[1], err = tx.Groups().Count(g.ID)
-			return err
-		})
-		return out
+	counts := func(g store.Group) store.GroupCount {
+		return read(b, func(tx store.Tx) (store.GroupCount, error) { return tx.Groups().Count(g.ID) })
 	}
 	for n := range 5 {
 		put(one, fmt.Sprintf("p%d@example.org", n), "")
@@ -95,9 +91,12 @@ func groupPeople(b *bench) {
 	same(b, "waiting", waiting(one, 9), []string{"p0", "p2", "p4"})
 	same(b, "two of them", waiting(one, 2), []string{"p0", "p2"})
 	same(b, "of the other", waiting(two, 9), []string{"p1"})
-	same(b, "counts", counts(one), [2]int64{3, 2})
+	same(b, "counts", counts(one), store.GroupCount{Waiting: 3, Sent: 1, Unsent: 1})
 	put(one, "p3@example.org", "")
-	same(b, "waiting again", counts(one), [2]int64{4, 1})
+	same(b, "waiting again", counts(one), store.GroupCount{Waiting: 4, Sent: 1})
+	put(one, "p3@example.org", "invited")
+	same(b, "invited after all", counts(one), store.GroupCount{Waiting: 3, Sent: 2})
+	put(one, "p3@example.org", "")
 	var all []string
 	for _, p := range walk(b, 2, func(tx store.Tx, c store.Cursor, n int) ([]store.GroupPerson, store.Cursor, error) {
 		return tx.Groups().People(one.ID, c, n)
