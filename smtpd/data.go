@@ -39,7 +39,7 @@ func (s *session) Data(r io.Reader) error {
 	env.Rcpts = slices.Clone(env.Rcpts)
 	began := time.Now()
 	b := &body{r: r, conn: s.conn, limit: s.maxSize(), tooLarge: tooLarge(s.maxSize())}
-	receipt, err := s.accept(env, b)
+	receipt, err := s.booked(tx, b, func() (store.Receipt, error) { return s.accept(env, b) })
 	return s.answer(outcome{env: env, body: b, receipt: receipt, err: err, took: time.Since(began)})
 }
 

@@ -1,6 +1,9 @@
 package smtpd
 
 import (
+	"errors"
+	"io"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -27,14 +30,36 @@ func (s *Server) isPostmaster(a store.Address) bool {
 // toPostmaster sends a recipient on. A stranger's sender address may be anybody's: no report goes there, from here or
 // from the next hop.
 func (s *session) toPostmaster(tx *transaction, r store.Rcpt) (store.Rcpt, error) {
-	if !s.srv.letters.take(tx.env.Client.Class) {
+	if !s.srv.letters.room(tx.env.Client.Class, tx.letters+1) {
 		return r, errLetters
 	}
+	tx.letters++
 	r.Address = s.srv.cfg.Postmaster
 	if tx.env.Client.Class == store.ClientStranger {
 		r.Notify = store.NotifyNever
 	}
 	return r, nil
+}
+
+// booked takes a message that has letters to the postmaster. They count from its data on: whoever only asks uses nothing
+// up, nor does what breaks off, is too large or cannot be taken now. What the Backend refuses for good does count, for its
+// refusal is kept, too.
+func (s *session) booked(tx *transaction, b *body, take func() (store.Receipt, error)) (store.Receipt, error) {
+	if tx.letters == 0 {
+		return take()
+	}
+	class := tx.env.Client.Class
+	at, ok := s.srv.letters.take(class, tx.letters)
+	if !ok {
+		return store.Receipt{ID: tx.env.ID}, errLetters
+	}
+	receipt, err := take()
+	reply := new(store.ReplyError)
+	arriving := b.err == nil || b.err == io.EOF
+	if refused := arriving && errors.As(err, &reply) && reply.Code >= 500; err != nil && !refused {
+		s.srv.letters.give(class, at, tx.letters)
+	}
+	return receipt, err
 }
 
 // maxSize is how large a message the client may send.
@@ -58,19 +83,40 @@ func newLetters(now func() time.Time) *letters {
 	return &letters{now: now, at: map[store.ClientClass][]time.Time{}}
 }
 
-// take books one letter; false: there were too many within an hour.
-func (l *letters) take(class store.ClientClass) bool {
+// room reports whether so many more letters can be booked.
+func (l *letters) room(class store.ClientClass, n int) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	now := l.now()
-	times := l.at[class]
-	for len(times) > 0 && now.Sub(times[0]) >= time.Hour {
-		times = times[1:]
+	return l.recent(class, l.now())+n <= lettersPerHour
+}
+
+// take books letters, all at one moment; false: there would be too many within an hour.
+func (l *letters) take(class store.ClientClass, n int) (at time.Time, ok bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	at = l.now()
+	if l.recent(class, at)+n > lettersPerHour {
+		return at, false
 	}
-	ok := len(times) < lettersPerHour
-	if ok {
-		times = append(times, now)
-	}
-	l.at[class] = times
-	return ok
+	l.at[class] = append(l.at[class], slices.Repeat([]time.Time{at}, n)...)
+	return at, true
+}
+
+// give takes letters back that were booked at a moment.
+func (l *letters) give(class store.ClientClass, at time.Time, n int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.at[class] = slices.DeleteFunc(l.at[class], func(t time.Time) bool {
+		if n == 0 || !t.Equal(at) {
+			return false
+		}
+		n--
+		return true
+	})
+}
+
+// recent is how many letters were booked within the hour; older ones are forgotten.
+func (l *letters) recent(class store.ClientClass, now time.Time) int {
+	l.at[class] = slices.DeleteFunc(l.at[class], func(t time.Time) bool { return now.Sub(t) >= time.Hour })
+	return len(l.at[class])
 }

@@ -1,6 +1,8 @@
 package smtpd
 
 import (
+	"errors"
+	"io"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -70,8 +72,8 @@ func TestPostmasterIsNoWayToOthers(t *testing.T) {
 	p.ask("RCPT TO:<postmaster>", "550 5.7.1 Relaying denied (ref ")
 }
 
-// TestPostmasterLimits: 60 letters an hour, those of strangers and of the organisation's hosts counted apart; strangers'
-// of 1 MiB at most.
+// TestPostmasterLimits: 60 letters an hour that are taken, those of strangers and of the organisation's hosts counted
+// apart; strangers' of 1 MiB at most.
 func TestPostmasterLimits(t *testing.T) {
 	t.Parallel()
 	var clock atomic.Int64
@@ -80,20 +82,64 @@ func TestPostmasterLimits(t *testing.T) {
 		c.Trusted, c.Caps.StrangerErrors, c.MaxSize = nil, 100, 2<<20
 		c.Now = func() time.Time { return time.Unix(0, clock.Load()) }
 	})
-	p := f.clear(0)
-	p.ask("MAIL FROM:<a@x.example> SIZE=1048577", "552 5.3.4 Message exceeds 1048576 bytes")
-	p.ask("MAIL FROM:<a@x.example> SIZE=1048576", "250")
-	for range lettersPerHour {
-		p.ask("RCPT TO:<postmaster>", "250")
+	var taken atomic.Int64
+	f.b.accept = func(env store.Envelope, body io.Reader) (store.Receipt, error) {
+		_, err := io.Copy(io.Discard, body)
+		switch {
+		case err != nil:
+			return store.Receipt{}, err
+		case env.From.Local == "later":
+			return store.Receipt{}, errors.New("no room")
+		case env.From.Local == "looping":
+			return store.Receipt{}, store.Reply(554, [3]int{5, 4, 6}, "Routing loop detected")
+		}
+		taken.Add(1)
+		return store.Receipt{ID: env.ID}, nil
 	}
-	p.ask("RCPT TO:<postmaster>", "450 4.7.1 Too many letters to the postmaster")
-	if f.srv.letters.take(store.ClientStranger) || !f.srv.letters.take(store.ClientTrusted) {
+	p, other := f.clear(0), f.clear(0)
+	ask := func(from string, n int) {
+		t.Helper()
+		p.ask("MAIL FROM:<"+from+"@x.example>", "250")
+		for range n {
+			p.ask("RCPT TO:<postmaster>", "250")
+		}
+	}
+	send := func(text, answer string) {
+		t.Helper()
+		p.ask("DATA", "354")
+		p.Send(text + ".\r\n")
+		p.refused(answer)
+	}
+	const tooMany = "450 4.7.1 Too many letters to the postmaster"
+	for range 2 { // whoever only asks uses nothing up
+		ask("a", lettersPerHour)
+		p.ask("RCPT TO:<postmaster>", tooMany)
+		p.ask("RSET", "250")
+	}
+	p.ask("MAIL FROM:<a@x.example> SIZE=1048577", "552 5.3.4 Message exceeds 1048576 bytes")
+	ask("a", lettersPerHour)
+	send("Subject: large\r\n\r\n"+strings.Repeat(strings.Repeat("x", 998)+"\r\n", 1050), "552 5.3.4 Message exceeds 1048576 bytes")
+	ask("later", lettersPerHour) // what was too large did not count, nor does what cannot be taken now
+	send(letter, "451 4.3.0 Temporary local problem")
+	ask("looping", 1) // what is refused for good does
+	send(letter, "554 5.4.6 Routing loop detected")
+	other.ask("MAIL FROM:<a@x.example>", "250")
+	other.ask("RCPT TO:<postmaster>", "250")
+	ask("a", lettersPerHour-1)
+	p.ask("RCPT TO:<postmaster>", tooMany)
+	p.message(letter)
+	other.ask("DATA", "354")
+	other.Send(letter + ".\r\n")
+	other.refused(tooMany)
+	other.ask("MAIL FROM:<a@x.example>", "250")
+	other.ask("RCPT TO:<postmaster>", tooMany)
+	if f.srv.letters.room(store.ClientStranger, 1) || !f.srv.letters.room(store.ClientTrusted, 1) {
 		t.Fatal("strangers' letters count against those of trusted hosts")
 	}
-	p.ask("DATA", "354")
-	p.Send("Subject: large\r\n\r\n" + strings.Repeat(strings.Repeat("x", 998)+"\r\n", 1050) + ".\r\n")
-	p.refused("552 5.3.4 Message exceeds 1048576 bytes")
 	clock.Add(int64(time.Hour))
-	p.ask("MAIL FROM:<a@x.example>", "250")
-	p.ask("RCPT TO:<postmaster>", "250")
+	ask("a", 1)
+	p.message(letter)
+	if taken.Load() != 2 {
+		t.Errorf("%d messages were taken", taken.Load())
+	}
 }

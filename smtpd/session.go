@@ -54,6 +54,7 @@ type session struct {
 type transaction struct {
 	env       store.Envelope
 	announced int64
+	letters   int // recipients that are the postmaster of this host
 }
 
 var _ smtp.Session = (*session)(nil)
