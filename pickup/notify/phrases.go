@@ -88,7 +88,7 @@ const (
 
 // The notices to senders. 1: recipient's address, 2: date or organisation.
 const (
-	phraseNotForMeSubject = "Your message to %[1]s was closed as not meant for them"
+	phraseNotForMeSubject = "Your message to %[1]s was closed: they say that it is not meant for them"
 	phraseNotForMe        = "Somebody who has the link for %[1]s tells us that your message is not meant for them, and has closed it unopened:"
 	phraseNotForMeKept    = "The message stays closed until it expires; then it is destroyed."
 	phraseNotForMeNextOne = "Was it the wrong address? Send the message again to the right one."
@@ -111,7 +111,7 @@ const (
 	phraseWelcomeYes     = "Sign in on that page and say so. From then on, every new message waits in your inbox on the site."
 	phraseWasItOther     = "Was it somebody else?"
 	phraseWelcomeNo      = "Say so on that page. The password then stops working, and whoever chose it is signed out."
-	phraseWelcomeNothing = "Until you say so, the password opens only messages whose own link is used with it. Opening one that was sent after this mail counts as a yes."
+	phraseWelcomeNothing = "Until you say that it was you, the password opens only messages whose own link is used with it. Opening one that was sent after this mail counts as a yes."
 	phraseWelcomeNoLink  = "Type %[1]s into your browser instead, and paste the link there."
 
 	phraseChangedSubject = "Your password for %[1]s Secure Mail was changed"
@@ -128,14 +128,14 @@ const (
 	phraseCodeSubject   = "Your code for %[1]s Secure Mail"
 	phraseCodeTitle     = "Your code for the message from %[1]s"
 	phraseCode          = "Type this code on the page where you asked for it:"
-	phraseCodeMark      = "That page shows the letters %[1]s. If it shows other letters, a newer mail has the code for it."
+	phraseCodeMark      = "The page should show the letters %[1]s. If it shows others, a newer mail has the code for it."
 	phraseCodeUntil     = "Can be used until"
 	phraseCodeOtherLead = "You asked for no code?"
 	phraseCodeOther     = "Then somebody else has followed the link that we mailed you, or a scanner of your mail provider has. Nothing opens without this code: tell it to nobody, and there is nothing else to do."
 	phraseCodeReason    = "You get this mail because somebody asked for a code for %[1]s on the site of %[2]s Secure Mail."
 
 	phraseFirstSecret = "On the site where %[1]s keeps private messages, one from %[2]s is waiting for you. The link to it comes in a mail of its own. To open it for the first time, you need this temporary password:"
-	phraseFirstHow    = "Follow that link and type the temporary password there. The site then asks you to choose a password of your own, and this one ends."
+	phraseFirstHow    = "Follow that link and type the temporary password there. The site then asks you to choose a password of your own, and the temporary one ends."
 	phraseFirstReason = "You get this mail because a private message was sent to %[1]s through %[2]s Secure Mail."
 	phraseChosenMine  = "Then there is nothing left to do. New messages are in your inbox on the site from now on."
 
