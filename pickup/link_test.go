@@ -164,29 +164,68 @@ func TestRecalledMessageSaysWhoTookItBack(t *testing.T) {
 	}
 }
 
+// TestA03RegistrationAsksForAReminder: the form has a field for it, which may be left empty, and refuses what gives the
+// password away.
+func TestA03RegistrationAsksForAReminder(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	register := func(secret seal.LinkSecret, reminder string) answer {
+		return w.visitor().post(linkOf(secret), "step", "register", "password", password, "password2", password, "reminder", reminder)
+	}
+	first, key := w.plant(joan, letter{subject: "x", text: "x"})
+	wants(t, "the form", w.visitor().get(linkOf(first)+"?step=register"), http.StatusOK, "Reminder word or phrase", `name="reminder"`, "You may leave it empty")
+	for reminder, want := range map[string]string{
+		"it is " + password:        "The reminder must not contain the password",
+		"Marigold":                 "The reminder must not contain the password", // a part of it
+		strings.Repeat("ab ", 200): "The reminder is too long",
+	} {
+		wants(t, reminder, register(first, reminder), http.StatusUnprocessableEntity, want, `href="#reminder"`)
+	}
+	if state := w.recipient(key).State; state != store.StateNotified || w.accountRows() != 0 {
+		t.Errorf("the message is %s, and there are %d accounts", state, w.accountRows())
+	}
+	second, _ := w.plant(peter, letter{subject: "x", text: "x"})
+	for _, test := range []struct {
+		secret   seal.LinkSecret
+		of       store.Address
+		reminder string
+	}{{first, joan, "What stood on the windowsill"}, {second, peter, ""}} {
+		if a := register(test.secret, test.reminder); a.status != http.StatusSeeOther {
+			t.Errorf("%q: %d", test.reminder, a.status)
+		}
+		a := w.lookup(test.of)
+		phrase := ""
+		if len(a.Reminder) > 0 {
+			var err error
+			phrase, err = w.keys.OpenReminder(a.ID, a.Reminder)
+			must(t, err)
+		}
+		if phrase != test.reminder {
+			t.Errorf("kept is %q, want %q", phrase, test.reminder)
+		}
+	}
+}
+
 func TestC12ServerRefusesWhatTheCriteriaRefuse(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	secret, key := w.plant(joan, letter{subject: "x", text: "x"})
 	v := w.visitor()
 	for _, test := range []struct {
-		name, first, second, reminder, want string
+		name, first, second, want string
 	}{
-		{"too short", "Abc 1!x", "Abc 1!x", "", `<li class="unmet" data-rule="length">`},
-		{"one kind of letter", "marigold kettle 7", "marigold kettle 7", "", `<li class="unmet" data-rule="case">`},
-		{"no sign", "Marigold kettle", "Marigold kettle", "", `<li class="unmet" data-rule="digit">`},
-		{"own name", "Hartley kettle 77", "Hartley kettle 77", "", `<li class="unmet" data-rule="own">`},
-		{"organisation's name", "County kettle 77!", "County kettle 77!", "", `<li class="unmet" data-rule="own">`},
-		{"often used", "1234567890", "1234567890", "", `<li class="unmet" data-rule="common">`},
-		{"easy to guess", "Aaaaaaaaaaaa1", "Aaaaaaaaaaaa1", "", `<li class="unmet" data-rule="guess">`},
-		{"different", password, password + "x", "", `<li class="unmet" data-rule="same">`},
-		{"empty", "", "", "", `<li class="unmet" data-rule="length">`},
-		{"reminder holds it", password, password, "it is " + password, "The reminder must not contain the password"},
-		{"reminder is part of it", password, password, "Marigold", "The reminder must not contain the password"},
-		{"reminder too long", password, password, strings.Repeat("ab ", 200), "The reminder is too long"},
-		{"far too long", strings.Repeat("Ab1! ", 60), strings.Repeat("Ab1! ", 60), "", `<li class="unmet" data-rule="length">`},
+		{"too short", "Abc 1!x", "Abc 1!x", `<li class="unmet" data-rule="length">`},
+		{"one kind of letter", "marigold kettle 7", "marigold kettle 7", `<li class="unmet" data-rule="case">`},
+		{"no sign", "Marigold kettle", "Marigold kettle", `<li class="unmet" data-rule="digit">`},
+		{"own name", "Hartley kettle 77", "Hartley kettle 77", `<li class="unmet" data-rule="own">`},
+		{"organisation's name", "County kettle 77!", "County kettle 77!", `<li class="unmet" data-rule="own">`},
+		{"often used", "1234567890", "1234567890", `<li class="unmet" data-rule="common">`},
+		{"easy to guess", "Aaaaaaaaaaaa1", "Aaaaaaaaaaaa1", `<li class="unmet" data-rule="guess">`},
+		{"different", password, password + "x", `<li class="unmet" data-rule="same">`},
+		{"empty", "", "", `<li class="unmet" data-rule="length">`},
+		{"far too long", strings.Repeat("Ab1! ", 60), strings.Repeat("Ab1! ", 60), `<li class="unmet" data-rule="length">`},
 	} {
-		a := v.post(linkOf(secret), "step", "register", "password", test.first, "password2", test.second, "reminder", test.reminder)
+		a := v.post(linkOf(secret), "step", "register", "password", test.first, "password2", test.second, "reminder", "")
 		if a.status != http.StatusUnprocessableEntity || !strings.Contains(a.body, test.want) {
 			t.Errorf("%s: %d without %q", test.name, a.status, test.want)
 		}

@@ -254,8 +254,8 @@ func TestSettingsSessionEndsMeanwhile(t *testing.T) {
 	}
 }
 
-// B6, B9: a disabled person is out at once, also in the middle of a change; enabling brings all back.
-func TestSettingsB6DisabledMeanwhile(t *testing.T) {
+// TestB06DisabledIsOutAtOnce: also in the middle of a change; enabling brings all back (B9).
+func TestB06DisabledIsOutAtOnce(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	v, _, _ := w.account(joan)
@@ -265,12 +265,14 @@ func TestSettingsB6DisabledMeanwhile(t *testing.T) {
 			t.Errorf("%s: %d to %q", path, a.status, a.to())
 		}
 	}
+	lacks(t, "signing in", w.visitor().post("/sign-in", "email", joan.String(), "password", password), 403, refusal)
 	must(t, w.accounts.Enable(t.Context(), "root", w.lookup(joan).ID))
+	w.advance(time.Minute)
 	lacks(t, "B9", w.signIn(joan.String(), password).get("/settings"), 200, "You have a reminder phrase.", "The account was shut")
 }
 
-// B11: a kept log-in stays kept through a change of password.
-func TestSettingsB11KeptLogInStaysKept(t *testing.T) {
+// TestB11KeptLogInStaysKept through a change of password.
+func TestB11KeptLogInStaysKept(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.account(joan)

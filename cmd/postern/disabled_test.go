@@ -1,12 +1,13 @@
 package main
 
 import (
+	"net/http"
 	"strings"
 	"testing"
 )
 
 // TestB08SecureMailToADisabledUser: refused after the data when no recipient is left, else reported for that one alone;
-// ordinary mail passes.
+// ordinary mail passes, and so does an answer from the site, which goes to the mailbox of a sender who is disabled.
 func TestB08SecureMailToADisabledUser(t *testing.T) {
 	t.Parallel()
 	tr := startTrial(t, "")
@@ -19,7 +20,7 @@ func TestB08SecureMailToADisabledUser(t *testing.T) {
 		t.Errorf("alone: %v", err)
 	}
 	tr.send(t, "alice@example.org", []string{"bob@ext.example", "carol@ext.example"}, mail("[secure] Two", "two"))
-	tr.await("carol@ext.example", "X-Postern-Origin: v1 notification")
+	link := tr.link(tr.await("carol@ext.example", "X-Postern-Origin: v1 notification"))
 	report := string(tr.await("alice@example.org", "Status: 5.2.1").Raw)
 	if !strings.Contains(report, "bob@ext.example") || strings.Contains(report, "carol@ext.example") {
 		t.Errorf("the report is not about that one alone:\n%s", report)
@@ -31,6 +32,13 @@ func TestB08SecureMailToADisabledUser(t *testing.T) {
 			t.Error("the disabled user got a notification")
 		}
 	}
+	tr.must("user", "invite", "alice@example.org", "--class", "member")
+	tr.must("user", "disable", "alice@example.org")
+	carol := tr.person()
+	page := carol.register(link).want(t, "Two")
+	carol.wantStatus(http.StatusOK, carol.postFiles(page.url+"/reply", [][2]string{{"text", "Noted."}})).want(t, "Your reply has been sent")
+	tr.await("alice@example.org", "X-Postern-Kind: reply")
+	tr.must("user", "enable", "alice@example.org")
 	tr.must("user", "enable", "bob@ext.example")
 	wantParts(t, tr.must("user", "show", "bob@ext.example"), "invited") // not active by accident (B9)
 	tr.send(t, "alice@example.org", []string{"bob@ext.example"}, mail("[secure] Four", "four"))

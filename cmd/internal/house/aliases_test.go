@@ -62,6 +62,8 @@ func typeName(e ast.Expr) string {
 		return e.Name
 	case *ast.SelectorExpr:
 		return e.Sel.Name
+	case *ast.StarExpr:
+		return typeName(e.X)
 	}
 	return ""
 }
