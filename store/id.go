@@ -5,6 +5,7 @@ import (
 	"encoding/base32"
 	"encoding/binary"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -88,6 +89,27 @@ func ParseID[K any](s string) (id ID[K], err error) {
 
 // ParseMessageID reads the text form of a message id.
 func ParseMessageID(s string) (MessageID, error) { return ParseID[messageKind](s) }
+
+// IDEnd is how an id ends: six of its random octets. Its text form has 10 characters, which is what lists for people show
+// of an id, as two halves with a hyphen between.
+type IDEnd [6]byte
+
+func (e IDEnd) String() string { s := EncodeB32(e[:]); return s[:len(s)/2] + "-" + s[len(s)/2:] }
+
+// End is how the id ends.
+func (id ID[K]) End() IDEnd { return IDEnd(id[len(id)-len(IDEnd{}):]) }
+
+// ParseIDEnd reads the text form of the end of an id, with the hyphen or without.
+func ParseIDEnd(s string) (e IDEnd, err error) {
+	b, err := DecodeB32(strings.Replace(s, "-", "", 1))
+	if err != nil || len(b) != len(e) {
+		return e, fmt.Errorf("%q is not the end of an id, of 10 characters", s)
+	}
+	if copy(e[:], b); e.String() != s && EncodeB32(e[:]) != s {
+		return IDEnd{}, fmt.Errorf("%q is not the end of an id, of 10 characters", s)
+	}
+	return e, nil
+}
 
 // ThreadID is the keyed hash of an RFC 5322 Message-ID (MAIL 3.6).
 type ThreadID [32]byte

@@ -22,6 +22,24 @@ func TestMessageIDsSortByTime(t *testing.T) {
 	}
 }
 
+func TestIDEndsReadBack(t *testing.T) {
+	for range 50 {
+		id := NewMessageID(time.Now())
+		text := id.String()
+		short := text[16:21] + "-" + text[21:]
+		for _, s := range []string{short, text[16:]} {
+			if e, err := ParseIDEnd(s); err != nil || e != id.End() || e.String() != short {
+				t.Fatalf("%q of %s reads as %s, %v", s, text, e, err)
+			}
+		}
+	}
+	for _, bad := range []string{"", "-", "abcde-abcd", "abcde-abcdez", "abcdeabcde-", "-abcdeabcde", "abcd-eabcde", "ABCDE-ABCD0", "abcde-abcd1", "abcde-ilou0", "abcde--abcd0"} {
+		if e, err := ParseIDEnd(bad); err == nil {
+			t.Errorf("%q reads as %s", bad, e)
+		}
+	}
+}
+
 func TestIDsReadBack(t *testing.T) {
 	type row struct {
 		M MessageID

@@ -81,6 +81,9 @@ type Messages interface {
 	Replies(to RcptKey, c Cursor, n int) ([]Message, Cursor, error)
 	// ByMsgID lists messages by the keyed hash of their Message-ID, newest first.
 	ByMsgID(ThreadID, int) ([]MessageID, error)
+	// ByEnd lists messages whose id ends so, newest first. It looks at the newest 500,000 recipients of each state only, and
+	// so takes some tens of milliseconds at most.
+	ByEnd(IDEnd) ([]MessageID, error)
 	// Unclaimed lists sealed live recipients of an address that are in nobody's inbox, oldest first.
 	Unclaimed(AddressKey, int) ([]RcptKey, error)
 	// Expired lists sealed recipients whose Expires is at or before t and whose share has not ended, earliest first.

@@ -25,7 +25,7 @@ func messageCommand(c console) *cobra.Command {
 	since := trace.Flags().String("since", "", sinceHelp)
 	trace.RunE = func(cmd *cobra.Command, args []string) error { return messageTrace(cmd, load, args[0], *since) }
 	show := cobra.Command{
-		Use: "show ID", Short: "Print a message's recipients, states and history", Args: cobra.ExactArgs(1),
+		Use: "show ID", Short: "Print a message's recipients, states and history; of a recent one the end of the id is enough", Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error { return messageTrace(cmd, load, args[0], "") },
 	}
 	cmd.AddCommand(messageListCommand(load), trace, &show, renotifyCommand(load), extendCommand(load), recallCommand(load))

@@ -248,6 +248,8 @@ func TestTraceFindsMessages(t *testing.T) {
 		{all[1].ID.String(), ids(all[1:2])},
 		{" " + strings.ToUpper(all[1].ID.String()) + " ", ids(all[1:2])},
 		{store.RcptKey{Message: all[1].ID, N: 7}.String(), ids(all[1:2])},
+		{all[1].ID.End().String(), ids(all[1:2])},
+		{" " + strings.ToUpper(strings.Replace(all[1].ID.End().String(), "-", "", 1)) + ".7 ", ids(all[1:2])},
 		{"<m3@example.org>", ids(all[2:3])},
 		{"m3@example.org", ids(all[2:3])},
 		{"BOB@mail.example", ids(all[10:])},
@@ -381,6 +383,10 @@ func TestRecallNamesWhatItMeans(t *testing.T) {
 		if n != tt.n || strings.Join(d.calls, ";") != tt.call || (err != nil) != (tt.bad != "") || err != nil && !strings.Contains(err.Error(), tt.bad) {
 			t.Errorf("%q: %d, %v, %v", tt.query, n, d.calls, err)
 		}
+	}
+	d.calls = nil
+	if _, err := d.MessageRecall(t.Context(), admin.Socket(), m.ID.End().String()); err == nil || len(d.calls) != 0 {
+		t.Errorf("recalled by the end of an id: %v, %v", err, d.calls)
 	}
 	for n := range uint32(2) {
 		d.bed.ChangeRcpt(store.RcptKey{Message: m.ID, N: n + 1}, func(r *store.Recipient) { r.State = store.StateExpired })

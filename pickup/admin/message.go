@@ -57,7 +57,8 @@ type EventView struct {
 
 // TraceQuery says whose path is wanted.
 type TraceQuery struct {
-	// What is a message id, an item id, a Message-ID, an address, or the reference of a refusal.
+	// What is the id of a message or an item, its end as lists show it, a Message-ID, an address, or the reference of a
+	// refusal.
 	What  string    `json:"what"`
 	Since time.Time `json:"since,omitzero"` // what was accepted or refused before is left out
 }
@@ -70,6 +71,9 @@ func (s *Service) MessageTrace(ctx context.Context, a Actor, q TraceQuery) (foun
 	err = s.Store.View(ctx, func(tx store.Tx) error {
 		found = nil
 		ids, err := s.find(tx, strings.TrimSpace(q.What), q.Since)
+		if err == nil && len(ids) == 0 {
+			ids, err = byEnd(tx, q.What)
+		}
 		if err != nil {
 			return err
 		}
@@ -86,7 +90,7 @@ func (s *Service) MessageTrace(ctx context.Context, a Actor, q TraceQuery) (foun
 		return nil
 	})
 	if err == nil && len(found) == 0 {
-		return nil, sayf(store.ErrNotFound, "nothing is known of %q: give the whole id of a message or an item (the console's lists show its end only), a Message-ID, an address, or the reference of a refusal", q.What)
+		return nil, sayf(store.ErrNotFound, "nothing is known of %q: give the id of a message or an item (of a recent one its end is enough, as the console's lists show it), a Message-ID, an address, or the reference of a refusal", q.What)
 	}
 	return found, err
 }
@@ -112,6 +116,17 @@ func (s *Service) find(tx store.Tx, query string, since time.Time) ([]store.Mess
 		return ids, err
 	}
 	return tx.Messages().ByMsgID(s.Threads.Thread("<"+query+">"), maxFound) // copied without its brackets
+}
+
+// byEnd finds messages by the end of an id, of the message or of an item. It is for looking only: what changes something
+// takes whole ids.
+func byEnd(tx store.Tx, text string) ([]store.MessageID, error) {
+	text, _, _ = strings.Cut(strings.ToLower(strings.TrimSpace(text)), ".")
+	end, err := store.ParseIDEnd(text)
+	if err != nil {
+		return nil, nil
+	}
+	return tx.Messages().ByEnd(end)
 }
 
 func findID(tx store.Tx, id store.MessageID) ([]store.MessageID, error) {

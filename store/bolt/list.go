@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	bbolt "go.etcd.io/bbolt"
@@ -70,6 +71,27 @@ func (m messages) ByMsgID(id store.ThreadID, n int) ([]store.MessageID, error) {
 		copy(out[:], invert(k[len(id):]))
 		return out, true
 	}), nil
+}
+
+// endSteps bounds the search by the end of an id, in each state.
+const endSteps = 500_000
+
+// ByEnd reads keys alone, of the index in which each recipient stands once.
+func (m messages) ByEnd(end store.IDEnd) (found []store.MessageID, err error) {
+	want := invert(end[:])
+	for _, state := range store.States() {
+		steps := 0
+		for k := range m.t.up(stateB, text(state), nil) {
+			if steps++; steps > endSteps {
+				break
+			}
+			if id := tail(k, rcptLen); len(id) == rcptLen && bytes.Equal(id[idLen-len(want):idLen], want) {
+				found = append(found, fromNewest(id).Message)
+			}
+		}
+	}
+	slices.SortFunc(found, func(a, b store.MessageID) int { return bytes.Compare(b[:], a[:]) })
+	return slices.Compact(found), nil
 }
 
 func (m messages) Unclaimed(a store.AddressKey, n int) ([]store.RcptKey, error) {

@@ -126,6 +126,10 @@ func BenchmarkMessageLists(b *testing.B) {
 		{"messages/recipient and state", -1, mails(store.Filter{Rcpt: "bob501@example.net", State: store.StateNotified})},
 		{"messages/sender and rule, nothing found", 0, mails(store.Filter{Sender: "alice@example.org", Rule: "none"})},
 		{"messages/a day two years ago", pageRows, mails(store.Filter{Action: store.ActionSeal, From: testTime.AddDate(0, 0, 9), To: testTime.AddDate(0, 0, 19)})},
+		{"messages/end of an id that none has", 0, func(tx store.Tx) (int, error) {
+			all, err := tx.Messages().ByEnd(store.IDEnd{0xff, 0xee})
+			return len(all), err
+		}},
 		{"messages/what two filters never share", -1, mails(store.Filter{State: store.StateDelivered, Rule: "tag"})},
 		{"events/all", pageRows, events(store.EventFilter{})},
 		{"events/actor", pageRows, events(store.EventFilter{Actor: "ann@example.org"})},

@@ -21,6 +21,7 @@ func messageCases() []testCase {
 		{"LinksLeadToTheRecipientAlsoAfterItsEnd", links},
 		{"LinksBelongToOneRecipient", linkTaken},
 		{"ByMsgIDListsNewestFirst", byMsgID},
+		{"ByEndListsNewestFirst", byEnd},
 		{"SetMovesMessageIndexes", setMessageMoves},
 		{"RefusedMessagesMakeRoomForNewerOnes", refusedMakeRoom},
 		{"RefusedFloodIsCounted", refusedFlood},
@@ -221,6 +222,24 @@ func byMsgID(b *bench) {
 	same(b, "the newest two", find(store.ThreadID{1}, 2), want[:2])
 	if got := find(store.ThreadID{}, 10); len(got) != 0 {
 		b.Fatalf("messages without Message-ID are found by the zero hash: %v", got)
+	}
+}
+
+func byEnd(b *bench) {
+	var all []store.MessageID
+	for n := range 4 {
+		m := message(n)
+		copy(m.ID[10:], []byte{1, 2, 3, 4, 5, byte(n % 2)})
+		b.create(m, sealed(m, 1, "bob@mail.example", 9), relayed(m, 2, "carol@mail.example"))
+		all = append(all, m.ID)
+	}
+	b.change(store.RcptKey{Message: all[3], N: 1}, func(r *store.Recipient) { r.State = store.StateOpened })
+	find := func(e store.IDEnd) []store.MessageID {
+		return read(b, func(tx store.Tx) ([]store.MessageID, error) { return tx.Messages().ByEnd(e) })
+	}
+	same(b, "messages with an end", find(all[1].End()), []store.MessageID{all[3], all[1]})
+	if got := find(store.IDEnd{1}); len(got) != 0 {
+		b.Errorf("an end that no id has: %v", got)
 	}
 }
 

@@ -216,6 +216,18 @@ func TestConsoleMessages(t *testing.T) {
 			t.Errorf("%s: %d %s", query, a.status, plain(a.body))
 		}
 	}
+	short := m.ID.End().String()
+	if a := v.get("/messages"); !a.says(short) {
+		t.Errorf("no id ends in %s: %s", short, plain(a.body))
+	}
+	for _, q := range []string{short, strings.ToUpper(short), strings.Replace(short, "-", "", 1), short + ".1"} {
+		if a := v.get("/messages?q=" + q); a.to() != "/messages/"+m.ID.String() {
+			t.Errorf("the end %s leads to %q", q, a.to())
+		}
+	}
+	if a := v.get("/messages/" + short); a.status != http.StatusNotFound {
+		t.Errorf("the end of an id is an address of its own: %d", a.status)
+	}
 	if a := v.get("/messages?q=nobody"); a.status != http.StatusOK || !a.says("Nothing is known of it") {
 		t.Errorf("an unknown query: %d", a.status)
 	}
