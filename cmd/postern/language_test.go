@@ -32,7 +32,7 @@ func TestP13MailsSpeakTheReadersLanguage(t *testing.T) {
 		t.Errorf("the welcome mail says\n%s", text)
 	}
 	send("two")
-	if text := said(tr.notes("bob@ext.example", 2)[0]); !strings.Contains(text, "كتب إليك Alice (alice@example.org) من Example County Council.") {
+	if text := said(tr.notes("bob@ext.example", 2)[0]); !strings.Contains(text, "لديك رسالة من Alice (alice@example.org)، Example County Council.") {
 		t.Errorf("the second notification says\n%s", text)
 	}
 }
