@@ -64,6 +64,7 @@ type Mails interface {
 	FirstPassword(notify.FirstPasswordMail) (store.OwnMail, error)
 	PasswordChosen(notify.AccountMail) (store.OwnMail, error)
 	Disowned(notify.AccountMail) (store.OwnMail, error)
+	AccountShut(notify.AccountMail) (store.OwnMail, error)
 	AliasAsked(notify.AliasMail) (store.OwnMail, error)
 	AliasAdded(notify.AliasMail) (store.OwnMail, error)
 	AccountMerged(notify.AliasMail) (store.OwnMail, error)

@@ -3,6 +3,7 @@ package account_test
 import (
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -21,6 +22,9 @@ func TestB06DisableEndsSessionsB09EnableBringsAccessBack(t *testing.T) {
 		time.Sleep(time.Minute)
 		must(t, e.Disable(ctx, "socket", id))
 		must(t, e.Disable(ctx, "socket", id))
+		if told := e.mails("was shut"); len(told) != 1 || !strings.Contains(told[0], "To: "+bob.String()) || strings.Contains(told[0], "socket") {
+			t.Errorf("the address is told by %d mails: %s", len(told), told)
+		}
 		if list, err := e.Sessions(ctx, who); err != nil || len(list) != 0 {
 			t.Errorf("%d sessions are left, %v", len(list), err)
 		}
@@ -76,6 +80,9 @@ func TestB09EnablingReturnsToWhatWas(t *testing.T) {
 			must(t, e.Disable(t.Context(), "ann", id))
 			if got := status(); got != store.StatusDisabled {
 				t.Errorf("disabled: %s", got)
+			}
+			if told := len(e.mails("was shut")); told == 1 != tt.registered {
+				t.Errorf("%d mails tell of it", told)
 			}
 			must(t, e.Enable(t.Context(), "ann", id))
 			if got := status(); got != tt.want {

@@ -61,6 +61,18 @@ func (c *Composer) PasswordChanged(a AccountMail) (store.OwnMail, error) {
 	return c.toAccount(w, a, store.KindAccount)
 }
 
+// AccountShut composes the mail to somebody whose account an administrator disabled (KEYS K9 "Disabled"). It names nobody.
+func (c *Composer) AccountShut(a AccountMail) (store.OwnMail, error) {
+	w := c.write(a.Lang)
+	w.subject = w.say(phraseShutSubject, c.org.Name)
+	w.para(phraseShut, c.org.Name)
+	w.accountFacts(a)
+	w.para(phraseShutMeans)
+	w.para(phraseRemovedOther)
+	w.para(phraseNeverAsk)
+	return c.toAccount(w, a, store.KindAccount)
+}
+
 // Disowned composes the answer to "it was not me" of a welcome mail; At and Browser are those of that answer.
 func (c *Composer) Disowned(a AccountMail) (store.OwnMail, error) {
 	w := c.write(a.Lang)

@@ -239,6 +239,11 @@ func mails(t testing.TB, author mail.Mailbox) map[string]func(*Composer) (store.
 		"admin-enabled":        access(AdminEnabled, true),
 		"admin-enabled-other":  access(AdminEnabled, false),
 		"disowned":             account((*Composer).Disowned, ""),
+		"account-shut": func(c *Composer) (store.OwnMail, error) {
+			a := testAccount(t)
+			a.Browser = ""
+			return c.AccountShut(a)
+		},
 		"reply-not-delivered-code": func(c *Composer) (store.OwnMail, error) {
 			return c.ReplyNotDelivered(ReplyFailure{ID: ownID, About: aboutKey, To: address(t, "joan.hartley@mail.example"), Recipient: author, Written: sentAt, At: expiresAt, Visit: true})
 		},

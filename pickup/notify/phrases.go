@@ -119,6 +119,10 @@ const (
 	phraseChangedMine    = "Then there is nothing left to do. Other browsers that were signed in have been signed out."
 	phraseChangedOther   = "Then please tell the help desk named below. It can lock that person out."
 
+	phraseShutSubject = "Your account with %[1]s Secure Mail was shut"
+	phraseShut        = "On the site where %[1]s keeps private messages for you, the account of your address was shut:"
+	phraseShutMeans   = "You can no longer sign in there, and no private messages can be sent to you. Ordinary mail reaches you as before. If the account is opened again, all messages are there that have not expired by then."
+
 	phraseDisownedSubject = "The password for %[1]s at %[2]s Secure Mail no longer works"
 	phraseDisowned        = "You told us that it was somebody else who chose a password for your address. That password no longer works, and whoever chose it has been signed out:"
 	phraseDisownedNext    = "Messages for you are still sealed. When the next one comes, follow the link in the mail in which we tell you of it: the site then asks you to choose a password of your own. Links from before today open their messages only after that. To read one sooner, ask its sender to send it again."
@@ -237,7 +241,7 @@ func Phrases() []string {
 		phraseExpiredSubject, phraseExpired, phraseExpiredGone, phraseExpiredNext, phraseSenderReason,
 		phraseWelcomeSubject, phraseWelcome, phraseWelcomeLink, phraseWasItYou, phraseWelcomeYes, phraseWasItOther,
 		phraseWelcomeNo, phraseWelcomeNothing, phraseWelcomeNoLink, phraseChangedSubject, phraseChanged, phraseChangedMine,
-		phraseChangedOther, phraseDisownedSubject, phraseDisowned, phraseDisownedNext, phraseDisownedLead, phraseDisownedOther,
+		phraseChangedOther, phraseShutSubject, phraseShut, phraseShutMeans, phraseDisownedSubject, phraseDisowned, phraseDisownedNext, phraseDisownedLead, phraseDisownedOther,
 		phraseHintSubject, phraseHint, phraseHintLead, phraseHintText, phraseHintNone, phraseHintNextLead, phraseHintNext, phraseHintNotAsked, phraseNotAskedLead,
 		phraseActivateSubject, phraseActivate, phraseActivateLink, phraseActivateYes, phraseActivateNo, phraseActivatePrice,
 		phraseResetSubject, phraseReset, phraseResetLink, phraseResetPrice, phraseResetNotAsked,
