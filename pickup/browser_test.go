@@ -16,10 +16,11 @@ import (
 // TestFrameShowsTheMessageWithTheSession: the frame's own request carries the session's cookie, though the sandboxed
 // document has no origin; nothing that it asks for is fetched, and none of its scripts run.
 func TestFrameShowsTheMessageWithTheSession(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	secret, _ := w.plant(joan, letter{subject: "x", text: "x", html: `<p id="hello">Hello in the frame</p><img src="` + w.server.URL + `/static/fetched-by-the-mail">` +
 		`<a id="out" target="_blank" href="` + w.server.URL + `/help">help</a>`})
-	tab := browser.Start(t).Tab(t)
+	tab := common.Browser(t).Tab(t)
 	tab.Go(w.server.URL + linkOf(secret))
 	tab.Press(".envelope .btn")
 	tab.Fill("#pw", password)
@@ -51,11 +52,12 @@ func (w *world) waitFor(line string) {
 
 // TestB15EverythingWorksWithoutScript goes the whole way in a browser that runs none.
 func TestB15EverythingWorksWithoutScript(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	secret, key := w.plant(joan, letter{subject: "The plan", text: "The text of the plan"})
 	file := filepath.Join(t.TempDir(), "form.txt")
 	must(t, os.WriteFile(file, []byte("filled in"), 0o600))
-	tab := browser.Start(t).Tab(t)
+	tab := common.Browser(t).Tab(t)
 	tab.NoScript()
 	tab.Go(w.server.URL + linkOf(secret))
 	tab.Press(".envelope .btn")
@@ -93,9 +95,10 @@ func TestB15EverythingWorksWithoutScript(t *testing.T) {
 
 // TestC11CriteriaAreTickedWhileTyping holds the page's script against the server's rules.
 func TestC11CriteriaAreTickedWhileTyping(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	secret, _ := w.plant(joan, letter{subject: "x", text: "x"})
-	tab := browser.Start(t).Tab(t)
+	tab := common.Browser(t).Tab(t)
 	tab.Go(w.server.URL + linkOf(secret) + "?step=register")
 	if tally := browser.Eval[string](tab, `document.querySelector("[data-tally]:not(section)").textContent`); tally != "" {
 		t.Errorf("before anything is typed the page says %q", tally)
@@ -143,12 +146,13 @@ func quoted(s string) string {
 }
 
 func TestReplyPageWarnsBeforeTheUpload(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	v, _, _ := w.account(joan)
 	path := w.opened(v, joan, letter{subject: "x", text: "x", from: mail.Mailbox{Name: "Maria", Address: maria.Address}})
 	large := filepath.Join(t.TempDir(), "large.bin")
 	must(t, os.WriteFile(large, make([]byte, 2<<20), 0o600))
-	tab := browser.Start(t).Tab(t)
+	tab := common.Browser(t).Tab(t)
 	tab.Go(w.server.URL + "/sign-in?to=" + path + "/reply")
 	tab.Fill("#email", joan.String())
 	tab.Fill("#password", password)
@@ -181,8 +185,9 @@ func TestReplyPageWarnsBeforeTheUpload(t *testing.T) {
 }
 
 func TestHelpFiltersWhileTyping(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
-	tab := browser.Start(t).Tab(t)
+	tab := common.Browser(t).Tab(t)
 	tab.Go(w.server.URL + "/help")
 	tab.Fill("#q", "triple des")
 	if found := tab.Text("[data-found]"); !strings.HasPrefix(found, "1 of ") {
@@ -197,10 +202,11 @@ func TestHelpFiltersWhileTyping(t *testing.T) {
 
 // TestReplyIsNeitherLostNorSentTwice: leaving the page with a text in it asks first, and two presses send one reply.
 func TestReplyIsNeitherLostNorSentTwice(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	v, _, _ := w.account(joan)
 	path := w.opened(v, joan, letter{subject: "x", text: "x"}) + "/reply"
-	tab := browser.Start(t).Tab(t)
+	tab := common.Browser(t).Tab(t)
 	tab.Go(w.server.URL + "/sign-in?to=" + path)
 	tab.Fill("#email", joan.String())
 	tab.Fill("#password", password)

@@ -62,7 +62,7 @@ func pagesOfCodes(t *testing.T, change ...func(*pickup.Config)) map[string]strin
 // of all other pages does.
 func TestPagesOfCodesLookRightAndAxeFindsNothing(t *testing.T) {
 	t.Parallel()
-	chromium := browser.Start(t)
+	chromium := common.Browser(t)
 	w := newWorld(t, byCode)
 	first, key := w.plant(joan, carePlan(t))
 	second, secondKey := w.plant(joan, letter{subject: "Bathroom adaptations", text: "x"})

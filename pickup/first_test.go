@@ -2,7 +2,6 @@ package pickup_test
 
 import (
 	"net/http"
-	"postern/cmd/browser"
 	"regexp"
 	"strings"
 	"testing"
@@ -245,7 +244,7 @@ func pagesOfFirst(t *testing.T, add func(string, answer), change ...func(*pickup
 // TestPagesOfFirstPasswordsLookRightAndAxeFindsNothing goes that way in a browser.
 func TestPagesOfFirstPasswordsLookRightAndAxeFindsNothing(t *testing.T) {
 	t.Parallel()
-	chromium := browser.Start(t)
+	chromium := common.Browser(t)
 	w := newWorld(t, byTemporary)
 	secret, key := w.plant(joan, carePlan(t))
 	g := gallery{t, w, chromium.Tab(t)}

@@ -70,8 +70,9 @@ func (g gallery) visit(name, path string) {
 }
 
 func TestEveryPageLooksRightAndAxeFindsNothing(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
-	b := browser.Start(t)
+	b := common.Browser(t)
 	g := gallery{t, w, b.Tab(t)}
 	first, key := w.plant(joan, carePlan(t))
 	g.beforeRegistration(first)

@@ -19,6 +19,7 @@ import (
 // TestPagesAreValidHTML runs html-validate over every page of the gallery, as the server sends it. Which rules are off,
 // and why, stands in .ci/htmlvalidate.mjs.
 func TestPagesAreValidHTML(t *testing.T) {
+	t.Parallel()
 	node := testneed.Program(t, "node")
 	tools, err := filepath.Abs("../.ci")
 	must(t, err)

@@ -22,9 +22,10 @@ type typist struct {
 // key shows the focus.
 func TestB15EveryAccountFlowByKeyboard(t *testing.T) {
 	t.Parallel()
-	chromium := browser.Start(t)
+	chromium := common.Browser(t)
 	for name, scripts := range map[string]browser.Scripts{"without scripts": browser.WithoutScripts, "with scripts": browser.WithScripts} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			use := func(w *world, flows ...func(typist)) {
 				w.t = t
 				k := typist{chromium.Typist(t, scripts), t, w}

@@ -132,7 +132,7 @@ func longest(t *testing.T) func(text string) string {
 // found.
 func TestLongWordsBreakNoPage(t *testing.T) {
 	t.Parallel()
-	tab := browser.Start(t).Tab(t)
+	tab := common.Browser(t).Tab(t)
 	const doc = `<!DOCTYPE html><body style="margin: 0">`
 	tried := map[string]string{"slim": doc + `<p>x<p>y`, "wide": doc + `<p style="width: 350px">x`,
 		"upwards":   doc + `<div style="display: flex; flex-direction: column-reverse"><p>x</p><p>y</p></div>`,
@@ -141,18 +141,22 @@ func TestLongWordsBreakNoPage(t *testing.T) {
 		t.Errorf("of pages that have something wrong %v are found", found)
 	}
 	for name, say := range map[string]func(string) string{"stretched": stretched, "the longest of our translations": longest(t)} {
-		for page, wrong := range narrow(t, tab, everyPage(t, speaking(t, pseudo(t, say), "en-XA"))) {
-			t.Errorf("%s: %s %s", name, page, wrong)
-		}
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			for page, wrong := range narrow(t, common.Browser(t).Tab(t), everyPage(t, speaking(t, pseudo(t, say), "en-XA"))) {
+				t.Errorf("%s %s", page, wrong)
+			}
+		})
 	}
 }
 
 // TestEveryPageReadsFromRightToLeft: in Arabic axe finds nothing, and no page is wider than its screen.
 func TestEveryPageReadsFromRightToLeft(t *testing.T) {
+	t.Parallel()
 	all, err := builtin()
 	must(t, err)
 	pages := everyPage(t, speaking(t, all, "ar"))
-	tab := browser.Start(t).Tab(t)
+	tab := common.Browser(t).Tab(t)
 	server := shelf(t, pages)
 	for _, name := range slices.Sorted(maps.Keys(pages)) {
 		if strings.HasPrefix(name, "mail") {

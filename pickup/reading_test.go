@@ -4,8 +4,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-
-	"postern/cmd/browser"
 )
 
 // What every page reads before and after its own part.
@@ -25,7 +23,7 @@ func TestB15ReadingOrder(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	first, _ := w.plant(joan, letter{subject: "The plan", text: "The text of the plan", html: "<p>The plan</p>"})
-	tab := browser.Start(t).Tab(t)
+	tab := common.Browser(t).Tab(t)
 	reads := func(page, head, part string) {
 		t.Helper()
 		want := slices.Concat(strings.Split(head, "; "), strings.Split(part, "; "), strings.Split(foot, "; "))

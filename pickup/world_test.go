@@ -12,6 +12,7 @@ import (
 	"net/http/httptest"
 	"net/textproto"
 	"net/url"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -19,6 +20,7 @@ import (
 	"testing"
 	"time"
 
+	"postern/cmd/browser"
 	"postern/pickup"
 	"postern/pickup/account"
 	"postern/pickup/message"
@@ -40,6 +42,11 @@ var (
 	ruth  = store.Address{Local: "ruth.adeyemi", Domain: "mail.example"}
 	maria = mail.Mailbox{Name: "Maria Lindqvist", Address: store.Address{Local: "maria.lindqvist", Domain: "example.org"}}
 )
+
+// common is the browser in which tests look at pages.
+var common browser.Common
+
+func TestMain(m *testing.M) { os.Exit(common.Run(m)) }
 
 // world is the site on real services and a real store, behind a real HTTP server. Only the gateway's intake is played
 // by the test: plant stores a sealed message as it would, and AcceptReply takes replies.

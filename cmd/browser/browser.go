@@ -1,5 +1,5 @@
 // Package browser lets tests look at pages as people do: in Chromium, by chromedp. Start launches one headless browser
-// with a fresh profile; each Tab has cookies of its own. A tab fills in forms, presses buttons, takes pictures and runs
+// with a fresh profile, Common one for all tests of a package; each Tab has cookies of its own. A tab fills in forms, presses buttons, takes pictures and runs
 // axe-core. Where the browser or axe-core is missing, package testneed skips the test or, in CI, fails it. It is no
 // internal package, because tests outside of cmd use it too.
 package browser
@@ -32,22 +32,35 @@ type Browser struct{ ctx context.Context }
 // Start launches Chromium; it ends with the test.
 func Start(t testing.TB) *Browser {
 	t.Helper()
-	program := testneed.Program(t, "chromium")
+	b, stop, err := launch(testneed.Program(t, "chromium"), t.TempDir())
+	if err != nil {
+		t.Fatalf("start Chromium: %v", err)
+	}
+	t.Cleanup(stop)
+	return b
+}
+
+// launch runs Chromium with a profile in a folder until stop is called.
+func launch(program, profile string) (b *Browser, stop func(), err error) {
 	alloc, stopAlloc := chromedp.NewExecAllocator(context.Background(), chromedp.ExecPath(program), chromedp.Headless,
-		chromedp.NoSandbox, chromedp.NoFirstRun, chromedp.NoDefaultBrowserCheck, chromedp.UserDataDir(t.TempDir()),
+		chromedp.NoSandbox, chromedp.NoFirstRun, chromedp.NoDefaultBrowserCheck, chromedp.UserDataDir(profile),
 		chromedp.Flag("disable-gpu", true), chromedp.Flag("disable-quic", true), chromedp.Flag("disable-dev-shm-usage", true),
 		chromedp.Flag("disable-background-networking", true), chromedp.Flag("disable-component-update", true),
 		chromedp.Flag("disable-sync", true), chromedp.Flag("disable-extensions", true), chromedp.Flag("hide-scrollbars", true),
-		chromedp.Flag("force-color-profile", "srgb"), chromedp.Flag("password-store", "basic"))
-	ctx, stop := chromedp.NewContext(alloc)
-	t.Cleanup(func() {
-		stop()
+		chromedp.Flag("force-color-profile", "srgb"), chromedp.Flag("password-store", "basic"),
+		// What no test uses, and each window pays for: processes kept ready for other windows, and pages of the address bar.
+		chromedp.Flag("disable-features", "SpareRendererForSitePerProcess,PreloadTopChromeWebUI,"+
+			"WebUIOmniboxPopup,WebUIOmniboxAimPopup,WebUIOmniboxFullPopup,AimEnabled"))
+	ctx, stopBrowser := chromedp.NewContext(alloc)
+	stop = func() {
+		stopBrowser()
 		stopAlloc()
-	})
-	if err := chromedp.Do(ctx); err != nil {
-		t.Fatalf("start Chromium: %v", err)
 	}
-	return &Browser{ctx}
+	if err := chromedp.Do(ctx); err != nil {
+		stop()
+		return nil, nil, err
+	}
+	return &Browser{ctx}, stop, nil
 }
 
 // Tab is one window with cookies of its own.
@@ -66,6 +79,11 @@ func (b *Browser) Tab(t testing.TB) *Tab {
 	if err := chromedp.Do(ctx); err != nil {
 		t.Fatalf("open tab: %v", err)
 	}
+	// Tests use several windows at the same time, and only one can be in front of the others.
+	tab.command("bring to the front", func(ctx context.Context) error {
+		_, err := chromedp.Call(ctx, emulation.SetFocusEmulationEnabled, emulation.SetFocusEmulationEnabledParams{Enabled: true})
+		return err
+	})
 	tab.View(Desk)
 	return tab
 }

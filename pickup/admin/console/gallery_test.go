@@ -77,8 +77,9 @@ func (w *world) filled() []shown {
 
 // TestEveryConsolePageLooksRightAndAxeFindsNothing looks at every page in a browser, as different people see it.
 func TestEveryConsolePageLooksRightAndAxeFindsNothing(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
-	tab := browser.Start(t).Tab(t)
+	tab := common.Browser(t).Tab(t)
 	look := func(name string) {
 		t.Helper()
 		if status := browser.Eval[int](tab, "performance.getEntriesByType('navigation')[0].responseStatus"); status >= 500 {
@@ -173,6 +174,7 @@ func TestEveryConsolePageLooksRightAndAxeFindsNothing(t *testing.T) {
 // TestConsolePagesAreValidHTML runs html-validate over every page, as the server sends it, by the rules of the
 // recipients' site.
 func TestConsolePagesAreValidHTML(t *testing.T) {
+	t.Parallel()
 	node := testneed.Program(t, "node")
 	tools, err := filepath.Abs("../../../.ci")
 	must(t, err)

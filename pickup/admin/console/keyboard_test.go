@@ -23,9 +23,10 @@ type typist struct {
 // each stop of the Tab key shows the focus.
 func TestB15ConsoleByKeyboard(t *testing.T) {
 	t.Parallel()
-	chromium := browser.Start(t)
+	chromium := common.Browser(t)
 	for name, scripts := range map[string]browser.Scripts{"without scripts": browser.WithoutScripts, "with scripts": browser.WithScripts} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			k := &typist{Typist: chromium.Typist(t, scripts), t: t, w: newWorld(t)}
 			k.setsUp()
 			k.signsOutAndIn()

@@ -13,12 +13,14 @@ import (
 	"net/http/cookiejar"
 	"net/http/httptest"
 	"net/url"
+	"os"
 	"regexp"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"postern/cmd/browser"
 	"postern/cmd/testbed"
 	"postern/pickup/account"
 	"postern/pickup/admin"
@@ -42,6 +44,11 @@ var (
 	ruth    = store.Address{Local: "r.adeyemi", Domain: "riverside-day.example"}
 	threads = seal.MACKey{2}
 )
+
+// common is the browser in which tests look at pages.
+var common browser.Common
+
+func TestMain(m *testing.M) { os.Exit(common.Run(m)) }
 
 // world is the console on the real services and a real store, behind a real HTTP server. Only the queue's runner and
 // the policy are played by the test.
