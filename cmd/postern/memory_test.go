@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -18,16 +17,6 @@ import (
 
 	"postern/cmd/testneed"
 )
-
-// plainBinary is the gateway as it is shipped: the race detector multiplies memory.
-var plainBinary = sync.OnceValues(func() (string, error) {
-	path := filepath.Join(testDir, "postern-plain")
-	out, err := exec.Command("go", "build", "-o", path, "postern/cmd/postern").CombinedOutput()
-	if err != nil {
-		return "", fmt.Errorf("build: %w\n%s", err, out)
-	}
-	return path, nil
-})
 
 const (
 	memorySenders = 30
@@ -56,7 +45,7 @@ func TestI8MemoryDoesNotGrowWithMessages(t *testing.T) {
 // memoryOf runs a gateway of its own and returns the peak.
 func memoryOf(t *testing.T, size int) int64 {
 	t.Helper()
-	plain, err := plainBinary()
+	plain, err := swift()
 	if err != nil {
 		t.Fatal(err)
 	}
