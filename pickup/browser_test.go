@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -229,5 +230,66 @@ func TestReplyIsNeitherLostNorSentTwice(t *testing.T) {
 	})()`)
 	if sends != 1 {
 		t.Errorf("two presses send %d replies", sends)
+	}
+}
+
+// TestC07FactsAreCopiedByAButton: with scripts a button puts the facts for the help desk on the clipboard as they stand
+// there, and says that it did.
+func TestC07FactsAreCopiedByAButton(t *testing.T) {
+	w := newWorld(t)
+	tab := browser.Start(t).Tab(t)
+	tab.Go(w.server.URL + "/sign-in")
+	tab.Fill("#email", joan.String())
+	tab.Fill("#password", "not the password")
+	tab.Press("main .btn")
+	said := browser.Eval[[]string](tab, `new Promise((done) => {
+		const button = document.querySelector("[data-copy=facts-text]"), said = document.querySelector("[data-copied]");
+		let text;
+		navigator.clipboard.writeText = async (t) => { text = t };
+		new MutationObserver(() => done([String(button.hidden), said.textContent, text])).observe(said, {childList: true});
+		button.click();
+	})`)
+	if facts := browser.Eval[string](tab, `document.getElementById("facts-text").textContent`); !slices.Equal(said, []string{"false", "Copied", facts}) ||
+		!strings.Contains(facts, "Reference: ") {
+		t.Errorf("the button hidden, what it says, the clipboard: %q; the facts: %q", said, facts)
+	}
+}
+
+// TestHostileBackButton: whoever goes back sends nothing twice, and reads nothing after signing out.
+func TestHostileBackButton(t *testing.T) {
+	w := newWorld(t)
+	secret, _ := w.plant(joan, letter{subject: "The plan", text: "The text of the plan"})
+	tab := browser.Start(t).Tab(t)
+	back := func() {
+		t.Helper()
+		tab.Travel("back", func() { tab.Eval("history.back()") })
+	}
+	seen := func() string { return browser.Eval[string](tab, "document.body.innerText") }
+	tab.Go(w.server.URL + linkOf(secret))
+	tab.Press(".envelope .btn")
+	tab.Fill("#pw", password)
+	tab.Fill("#pw2", password)
+	tab.Press("main .btn")
+	message := tab.Path()
+	back()
+	if text := seen(); strings.Contains(text, "Choose a password") || len(w.lookup(joan).Keys) != 1 {
+		t.Errorf("back from the message is %s: %q", tab.Path(), text)
+	}
+	tab.Go(w.server.URL + message)
+	tab.Press(".toolbar .btn")
+	tab.Fill("#text", "My answer")
+	tab.Press("main .btn")
+	back()
+	if text := seen(); !strings.Contains(text, "Reply") || strings.Contains(text, "has been sent") {
+		t.Errorf("back from the sent reply is %s: %q", tab.Path(), text)
+	}
+	if n := len(w.replies); n != 1 {
+		t.Errorf("%d replies went out", n)
+	}
+	tab.Go(w.server.URL + message)
+	tab.Press(".topnav form button")
+	back()
+	if text := seen(); strings.Contains(text, "The plan") || !strings.HasPrefix(tab.Path(), "/sign-in") {
+		t.Errorf("back after signing out is %s: %q", tab.Path(), text)
 	}
 }

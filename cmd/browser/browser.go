@@ -68,6 +68,7 @@ type Tab struct {
 	t    testing.TB
 	ctx  context.Context
 	view Viewport
+	left int // pages that were left, each marked with its number
 }
 
 // Tab opens a window that shares nothing with others; it closes with the test.
@@ -171,14 +172,17 @@ func (tab *Tab) Press(css string) {
 }
 
 // Travel does what leads to another page and waits until that is there. The old page is marked: with a sandboxed frame
-// in the new one, its load event does not reach us reliably.
+// in the new one, its load event does not reach us reliably. Each mark is another: a page that one comes back to may be as
+// it was left.
 func (tab *Tab) Travel(what string, act func()) {
 	tab.t.Helper()
-	Eval[bool](tab, "document.documentElement.dataset.old = 'yes', true")
+	tab.left++
+	mark := strconv.Quote(strconv.Itoa(tab.left))
+	Eval[bool](tab, "document.documentElement.dataset.old = "+mark+", true")
 	act()
 	ctx, cancel := context.WithTimeout(tab.ctx, patience)
 	defer cancel()
-	there := chromedp.Evaluate[bool]("document.readyState === 'complete' && !document.documentElement.dataset.old")
+	there := chromedp.Evaluate[bool]("document.readyState === 'complete' && document.documentElement.dataset.old !== " + mark)
 	for again := time.NewTicker(pause); ; {
 		if done, err := chromedp.Run(ctx, there); err == nil && done { // an error: between two pages
 			again.Stop()

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"errors"
 	"os"
+	"path/filepath"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -203,6 +205,34 @@ func TestShowReadsBack(t *testing.T) {
 	}
 	if c.YAML() != again.YAML() {
 		t.Fatalf("differs:\n%s\n%s", c.YAML(), again.YAML())
+	}
+}
+
+// TestShowHoldsNoSecret: what "config show" and the console's page print names the files of secrets and nothing in them,
+// and there is no setting that would hold a secret itself.
+func TestShowHoldsNoSecret(t *testing.T) {
+	const canary = "canary-of-the-next-hop"
+	password := filepath.Join(t.TempDir(), "password")
+	if err := os.WriteFile(password, []byte(canary+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, _ := load(t, "hostname: gw.example.org\nrelay: {routes: [{domains: [\"*\"], hosts: [\"smart.example.net\"], tls: verified, "+
+		"auth: {user: gateway, password_file: \""+password+"\"}}]}\ndkim: [{domain: example.org, selector: gw, key_file: \""+newKeyFile(t)+"\"}]\n")
+	shown := c.YAML()
+	if strings.Contains(shown, canary) || strings.Contains(shown, "PRIVATE KEY") {
+		t.Errorf("a secret is shown:\n%s", shown)
+	}
+	if !strings.Contains(shown, password) {
+		t.Errorf("the file is not named:\n%s", shown)
+	}
+	secrets := regexp.MustCompile(`(?m)^[ -]*(\w*(?:password|secret|token|key)\w*):`).FindAllStringSubmatch(shown, -1)
+	if len(secrets) < 4 {
+		t.Errorf("settings that concern secrets: %q", secrets)
+	}
+	for _, m := range secrets {
+		if !strings.HasSuffix(m[1], "_file") {
+			t.Errorf("%s is no name of a file", m[1])
+		}
 	}
 }
 
