@@ -39,7 +39,7 @@ func (w *world) mailsOf(kind store.Kind) (raws []string) {
 
 var (
 	mailedCode = regexp.MustCompile(`(?m)^    (\d{8})\r?$`)
-	mailedMark = regexp.MustCompile(`shows the letters ([A-Z] [A-Z])\.`)
+	mailedMark = regexp.MustCompile(`show\s+the\s+letters\s+([A-Z] [A-Z])\.`)
 )
 
 // askCode presses "send me a code" and returns the code and the letters of the mail.
