@@ -187,7 +187,8 @@ type PasswordChange struct {
 	Client   account.Client
 }
 
-// ChangePassword replaces the password of a signed-in administrator, who types the old one; his other sessions end.
+// ChangePassword replaces the password of a signed-in administrator, who types the old one; his other sessions end, and a
+// mail tells him.
 // *account.CriteriaError, ErrOldPassword, *account.BusyError.
 func (s *Service) ChangePassword(ctx context.Context, in Signed, f PasswordChange) error {
 	if err := s.checkNew(f.New, in.Address); err != nil {
@@ -213,7 +214,11 @@ func (s *Service) ChangePassword(ctx context.Context, in Signed, f PasswordChang
 
 func (s *Service) commitPassword(ctx context.Context, in Signed, who store.Administrator) error {
 	e := s.adminEvent(in.Actor, store.EventAdminPass, who.ID)
-	err := s.Store.Update(ctx, func(tx store.Tx) error {
+	told, err := s.tellOwn(ctx, who)
+	if err != nil {
+		return err
+	}
+	err = s.Store.Update(ctx, func(tx store.Tx) error {
 		if _, err := tx.Sessions().Get(in.Session.ID); err != nil {
 			return err
 		}
@@ -221,6 +226,9 @@ func (s *Service) commitPassword(ctx context.Context, in Signed, who store.Admin
 			return err
 		}
 		if err := tx.Sessions().DeleteAll(who.ID, in.Session.ID); err != nil {
+			return err
+		}
+		if err := told.put(tx); err != nil {
 			return err
 		}
 		return tx.Audit().Add(e)

@@ -27,7 +27,16 @@ func (s *Service) tell(ctx context.Context, c change) (mails, error) {
 	if m.What != notify.AdminCreated {
 		readers = append(readers, c.who)
 	}
-	var all mails
+	return s.compose(ctx, m, readers)
+}
+
+// tellOwn prepares the mail to an administrator who changed the password.
+func (s *Service) tellOwn(ctx context.Context, who store.Administrator) (mails, error) {
+	m := notify.AdminMail{What: notify.AdminPassword, About: who.Address, By: who.Address.String(), At: s.now()}
+	return s.compose(ctx, m, []store.Administrator{who})
+}
+
+func (s *Service) compose(ctx context.Context, m notify.AdminMail, readers []store.Administrator) (all mails, err error) {
 	for _, x := range readers {
 		m.ID, m.To = store.NewMessageID(m.At), x.Address
 		own, err := s.Mails.AdminChanged(m)

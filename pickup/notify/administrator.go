@@ -17,6 +17,7 @@ const (
 	AdminRole     AdminChange = "role"
 	AdminDisabled AdminChange = "disabled"
 	AdminEnabled  AdminChange = "enabled"
+	AdminPassword AdminChange = "password" // by the administrator; told to that one alone
 )
 
 // AdminMail tells an administrator what became of an access to the console: the reader's own, if About is To, or another
@@ -45,9 +46,12 @@ func (c *Composer) AdminChanged(m AdminMail) (store.OwnMail, error) {
 	w.subject = w.say(text.subject, c.org.Name, m.About.String())
 	w.add(block{text: text.what})
 	w.adminFacts(m)
-	if m.By == "" {
+	switch {
+	case m.What == AdminPassword:
+		w.asked(adminLead, "Then somebody else knows your old password and has used a session of yours. Have your access reset, by another administrator or with the command postern admin reset, and look at the audit log.")
+	case m.By == "":
 		w.asked(adminLead, "Ask those who run the gateway. If nobody there knows of it, somebody else has got at the machine.")
-	} else {
+	default:
 		w.asked(adminLead, "Ask who did it. If that person knows nothing of it, somebody else has that person's access: have it disabled, on the machine with the command postern admin disable, and look at the audit log.")
 	}
 	a := AccountMail{ID: m.ID, To: m.To, At: m.At}
@@ -93,6 +97,10 @@ func (m AdminMail) text() (adminText, error) {
 			"You can sign in to the administrators' console as before."}
 		others = adminText{"The access of %[2]s to the console of %[1]s Secure Mail was enabled again",
 			"An administrator who was disabled can sign in as before."}
+	case AdminPassword:
+		own = adminText{"Your password for the console of %[1]s Secure Mail was changed",
+			"Your other sessions of the administrators' console have ended. Your second factor is as it was."}
+		others = own
 	default:
 		return own, fmt.Errorf("compose mail to an administrator: no such change: %q", m.What)
 	}

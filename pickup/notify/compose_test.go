@@ -159,8 +159,11 @@ func mails(t testing.TB, author mail.Mailbox) map[string]func(*Composer) (store.
 			if own {
 				m.To = m.About
 			}
-			if what == AdminReset && !own {
+			switch {
+			case what == AdminReset && !own:
 				m.By = ""
+			case what == AdminPassword:
+				m.By = m.About.String()
 			}
 			return c.AdminChanged(m)
 		}
@@ -238,6 +241,7 @@ func mails(t testing.TB, author mail.Mailbox) map[string]func(*Composer) (store.
 		"admin-disabled-other": access(AdminDisabled, false),
 		"admin-enabled":        access(AdminEnabled, true),
 		"admin-enabled-other":  access(AdminEnabled, false),
+		"admin-password":       access(AdminPassword, true),
 		"disowned":             account((*Composer).Disowned, ""),
 		"account-shut": func(c *Composer) (store.OwnMail, error) {
 			a := testAccount(t)

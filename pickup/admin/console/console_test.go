@@ -97,7 +97,7 @@ func TestConsoleSignInFailuresLookTheSame(t *testing.T) {
 }
 
 // TestB01ChangePassword: menu under the name, old and new, Save & Close; then only the new one works, and other sessions
-// have ended.
+// have ended. A mail tells of it.
 func TestB01ChangePassword(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -125,6 +125,10 @@ func TestB01ChangePassword(t *testing.T) {
 	}
 	if a := v.post("/password", "old", password, "password", next, "password2", next); a.to() != "/?done=password" {
 		t.Fatalf("the change: %d %s", a.status, plain(a.body))
+	}
+	told := w.bed.Mails(store.KindAccount)
+	if len(told) != 1 || !strings.HasPrefix(told[0], "To: "+dana.String()+"\n") || !strings.Contains(told[0], "Your password for the console") {
+		t.Errorf("the mails: %q", told)
 	}
 	if a := v.get("/?done=password"); !a.says("Your password is changed") {
 		t.Errorf("afterwards: %d", a.status)
