@@ -10,8 +10,10 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -79,14 +81,25 @@ func (l *lockedBuffer) String() string {
 	return l.b.String()
 }
 
+// handedOut counts the ports that tests were given.
+var handedOut atomic.Int64
+
+// freeAddr is an address that nobody listens on, and that no other test gets. It lies below the ports that the system
+// hands out by itself, for connections and to listeners: one of those may be taken again before the gateway listens.
 func freeAddr(t testing.TB) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	const lowest, many = 10_000, 20_000
+	for range many {
+		port := lowest + (int64(os.Getpid())*100+handedOut.Add(1))%many
+		l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.FormatInt(port, 10)))
+		if err != nil {
+			continue
+		}
+		l.Close()
+		return l.Addr().String()
 	}
-	defer l.Close()
-	return l.Addr().String()
+	t.Fatal("no port is free")
+	return ""
 }
 
 // newTrial prepares a gateway without starting it. extra is YAML that is put behind the common configuration.

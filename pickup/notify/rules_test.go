@@ -228,7 +228,7 @@ func TestHostileNamesStayNames(t *testing.T) {
 		}
 		plain[name] = elementsOf(t, readMail(t, m.Raw).html)
 	}
-	dangerous := regexp.MustCompile(`(?i)evil\.example|@evil|javascript:|mailto:|tel:0|//evil|alert\(1\)</`)
+	dangerous := []string{"evil.example", "@evil", "javascript:", "mailto:", "tel:0", "//evil", "alert(1)</"}
 	for _, hostile := range hostileNames {
 		for name, compose := range mails(t, mail.Mailbox{Name: hostile, Address: maria(t).Address}) {
 			m, err := compose(c)
@@ -242,8 +242,10 @@ func TestHostileNamesStayNames(t *testing.T) {
 				}
 			}
 			all := mail.Decode(r.header.Get("From")) + mail.Decode(r.header.Get("Reply-To")) + mail.Decode(r.header.Get("Subject")) + r.text + html.UnescapeString(r.html)
-			if found := dangerous.FindString(all); found != "" {
-				t.Errorf("%s from %q: %q survives", name, hostile, found)
+			for _, found := range dangerous {
+				if strings.Contains(strings.ToLower(all), found) {
+					t.Errorf("%s from %q: %q survives", name, hostile, found)
+				}
 			}
 			if strings.ContainsFunc(all, func(r rune) bool { return unicode.In(r, unicode.Cf, unicode.Co) || unicode.IsControl(r) && r != '\n' }) {
 				t.Errorf("%s from %q: control or format characters survive", name, hostile)
