@@ -188,7 +188,7 @@ func (s *Service) RemoveAlias(ctx context.Context, who Signed, in AliasForm) err
 
 // stopWaiting drops the links by which the first address could become an alias of an account, and reports whether there
 // were any.
-func (x release) stopWaiting(tx store.Tx, id store.AccountID) (found bool, err error) {
+func (x *release) stopWaiting(tx store.Tx, id store.AccountID) (found bool, err error) {
 	waiting, err := tx.Tokens().Of(store.PurposeAlias, id.String(), x.at)
 	if err != nil {
 		return false, err

@@ -216,6 +216,9 @@ func (s *Service) commitAlias(ctx context.Context, who Signed, c confirming) err
 					return err
 				}
 			}
+			if err := confirmedAnew(tx, a, c.alias.Key()); err != nil {
+				return err
+			}
 			a.Aliases = append(a.Aliases, c.alias)
 			if err := tx.Accounts().Set(a); err != nil {
 				return err

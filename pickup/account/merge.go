@@ -18,9 +18,12 @@ func merge(tx store.Tx, into, own store.Account, chain []byte) (store.Account, e
 	into = lend(into, own)
 	into.Adopts = append(slices.Clone(into.Adopts), own.ID)
 	into.Adopts = append(into.Adopts, own.Adopts...)
-	into.Returns = slices.DeleteFunc(slices.Clone(into.Returns), func(id store.AccountID) bool { return id == own.ID })
-	into.Returns = append(into.Returns, own.Returns...)
-	into.OwedBy = slices.DeleteFunc(slices.Concat(into.OwedBy, own.OwedBy), func(id store.AccountID) bool { return id == into.ID })
+	among := func(id store.AccountID) bool { return id == own.ID || id == into.ID } // what one owes the other is settled
+	into.Returns = slices.DeleteFunc(slices.Concat(into.Returns, own.Returns), among)
+	into.OwedBy = slices.DeleteFunc(slices.Concat(into.OwedBy, own.OwedBy), among)
+	if err := owe(tx, own, into.ID); err != nil {
+		return into, err
+	}
 	row := own
 	row.Status, row.Into, row.Registered = store.StatusMerged, into.ID, false
 	row.Member, row.MemberBy = own.Member && len(own.MemberBy) == 0, nil
@@ -31,6 +34,45 @@ func merge(tx store.Tx, into, own store.Account, chain []byte) (store.Account, e
 	}
 	owner := own.ID.String()
 	return into, errors.Join(endPending(tx, own), tx.Tokens().DeleteAll(store.PurposeWelcome, owner), tx.Tokens().DeleteAll(store.PurposeSetup, owner))
+}
+
+// confirmedAnew notes that an account has an address by a mail of its own, not by the merger that brought it once.
+func confirmedAnew(tx store.Tx, a store.Account, k store.AddressKey) error {
+	for _, alias := range a.Aliases {
+		row, err := mergedRow(tx, alias.Key())
+		if err != nil {
+			return err
+		}
+		left := slices.DeleteFunc(slices.Clone(row.Brought), func(b store.Address) bool { return b.Key() == k })
+		if len(left) == len(row.Brought) {
+			continue
+		}
+		row.Brought = left
+		if err := tx.Accounts().Set(row); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// owe lets whoever an account is still to give something back know who owes it now.
+func owe(tx store.Tx, own store.Account, now store.AccountID) error {
+	for _, to := range own.Returns {
+		row, err := tx.Accounts().Get(to)
+		if err != nil {
+			return err
+		}
+		i := slices.Index(row.OwedBy, own.ID)
+		if to == now || i < 0 {
+			continue
+		}
+		row.OwedBy = slices.Clone(row.OwedBy)
+		row.OwedBy[i] = now
+		if err := tx.Accounts().Set(row); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // lend makes an account a member by one that is merged into it, for as long as it has that one's address.

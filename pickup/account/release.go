@@ -30,7 +30,8 @@ type leaving struct {
 	// spare is the id of the row that the address gets if it had none; zero: it gets none.
 	spare store.AccountID
 	told  outbox.Prepared // to the address
-	row   store.Account   // what it gets back, once the account is parted; zero: nothing
+	off   bool            // it was an alias, and is taken off
+	row   store.Account   // what it gets back then; zero: nothing
 }
 
 // ReleaseAlias takes an alias off an account whoever that belongs to: the help desk's way to undo what somebody did who
@@ -126,8 +127,8 @@ func (s *Service) tellFreed(ctx context.Context, a store.Account, x *release) (e
 
 // commit takes the addresses off the account, gives them their rows back, and tells of it. It reports whether there is
 // such a row.
-func (x release) commit(tx store.Tx, a store.Account) (freed bool, err error) {
-	a, err = x.part(tx, a)
+func (x *release) commit(tx store.Tx, a store.Account) (freed bool, err error) {
+	a, err = x.takeOff(tx, a)
 	if err != nil {
 		return false, err
 	}
@@ -141,12 +142,12 @@ func (x release) commit(tx store.Tx, a store.Account) (freed bool, err error) {
 	return true, x.told.Put(tx)
 }
 
-// part takes the addresses off an account, which the caller stores before it settles the release.
-func (x release) part(tx store.Tx, a store.Account) (store.Account, error) {
+// takeOff takes the addresses off an account, which the caller stores before it settles the release.
+func (x *release) takeOff(tx store.Tx, a store.Account) (store.Account, error) {
 	for i, l := range x.leaving {
-		x.leaving[i].row = store.Account{}
 		k := l.address.Key()
-		if !isAlias(a, k) { // it left meanwhile
+		x.leaving[i].off, x.leaving[i].row = isAlias(a, k), store.Account{}
+		if !x.leaving[i].off { // it left meanwhile
 			continue
 		}
 		own, err := mergedRow(tx, k)
@@ -166,8 +167,11 @@ func (x release) part(tx store.Tx, a store.Account) (store.Account, error) {
 }
 
 // settle stores the rows of the addresses, and tells these and the audit log.
-func (x release) settle(tx store.Tx, from store.AccountID) (freed bool, err error) {
+func (x *release) settle(tx store.Tx, from store.AccountID) (freed bool, err error) {
 	for _, l := range x.leaving {
+		if !l.off {
+			continue
+		}
 		if err := tx.Audit().Add(x.event(from, l.address)); err != nil {
 			return freed, err
 		}
@@ -182,7 +186,7 @@ func (x release) settle(tx store.Tx, from store.AccountID) (freed bool, err erro
 	return freed, nil
 }
 
-func (x release) event(id store.AccountID, address store.Address) store.Event {
+func (x *release) event(id store.AccountID, address store.Address) store.Event {
 	e := store.Event{ID: store.NewEventID(x.at), What: store.EventAliasGone, Account: id, Actor: x.by, Facts: map[string]string{"address": address.String()}}
 	if x.browser != "" {
 		e.Facts["browser"] = label(x.browser)
@@ -210,27 +214,22 @@ func part(a, own store.Account, at time.Time) (store.Account, store.Account) {
 	return a, own
 }
 
-// partKeys splits off the versions that were made for an account, and those that hang on them.
+// partKeys splits off the versions that were made for an account. What hung on one of them stays with whom it was made for,
+// or with who has it now, and opens with its password of before.
 func partKeys(keys []store.KeyVersion, id store.AccountID) (stay, back []store.KeyVersion) {
-	gone := make(map[store.KeyID]bool)
-	for range keys { // no chain is longer than the list
-		for _, v := range keys {
-			if v.Of == id || v.State == store.KeyChained && gone[v.To] {
-				gone[v.ID] = true
-			}
-		}
+	mine := func(k store.KeyID) bool {
+		return slices.ContainsFunc(keys, func(v store.KeyVersion) bool { return v.ID == k && v.Of == id })
 	}
 	for _, v := range keys {
-		if !gone[v.ID] {
+		goes := v.Of == id
+		if v.State == store.KeyChained && mine(v.To) != goes { // it would hang on a version in another row
+			v.State, v.Chain, v.To = store.KeyLocked, nil, ""
+		}
+		if !goes {
 			stay = append(stay, v)
 			continue
 		}
-		if v.State == store.KeyChained && !gone[v.To] { // its chain opens with a key that stays
-			v.State, v.Chain, v.To = store.KeyLocked, nil, ""
-		}
-		if v.Of == id {
-			v.Of = store.AccountID{}
-		}
+		v.Of = store.AccountID{}
 		back = append(back, v)
 	}
 	return stay, back

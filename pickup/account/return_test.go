@@ -214,3 +214,100 @@ func TestK9ReleasedAddressTakesItsAliasesAlong(t *testing.T) {
 		}
 	})
 }
+
+// TestK9NestedMergersGoBackWhole: rob was merged into bob with his password, so that his key hung on bob's, and bob into
+// carl. When the help desk takes bob back, each has its own key again, which opens with its own password.
+func TestK9NestedMergersGoBackWhole(t *testing.T) {
+	carl := store.Address{Local: "carl", Domain: "mail.example"}
+	synctest.Test(t, func(t *testing.T) {
+		e := newEnv(t)
+		ctx := t.Context()
+		robID, robSeed := e.quick(rob)
+		bobID, bobSeed := e.quick(bob)
+		carlID, _ := e.quick(carl)
+		one, err := e.SignIn(ctx, login(bob.String(), password))
+		must(t, err)
+		must(t, e.ConfirmAlias(ctx, one, account.AliasAnswer{Token: e.ask(one, rob), Password: password, Client: client}))
+		two, err := e.SignIn(ctx, login(carl.String(), password))
+		must(t, err)
+		must(t, e.ConfirmAlias(ctx, two, account.AliasAnswer{Token: e.ask(two, bob), Password: password, Client: client}))
+		time.Sleep(time.Minute)
+		must(t, e.ReleaseAlias(ctx, "priya", carlID, bob))
+		for id, want := range map[store.AccountID]seal.Seed{robID: robSeed, bobID: bobSeed} {
+			a := e.bed.Account(id)
+			if len(a.Keys) != 1 || a.Keys[0].State != store.KeyLocked {
+				t.Fatalf("keys of %s: %+v", a.Address, a.Keys)
+			}
+			if seed, err := e.bed.Keys.OpenBox(password, id, a.Keys[0]); err != nil || seed != want {
+				t.Errorf("the key of %s: %v", a.Address, err)
+			}
+		}
+		if a := e.bed.Account(carlID); len(a.Keys) != 1 || len(a.Aliases) != 0 {
+			t.Errorf("who had them: %+v", a)
+		}
+	})
+}
+
+// TestK9WhoTakesADebtorOverOwes: bob still owes carl and rob what came for them. Carl, who takes bob over, owes himself
+// nothing: his own messages keep their grants. Rob is paid by carl.
+func TestK9WhoTakesADebtorOverOwes(t *testing.T) {
+	carl := store.Address{Local: "carl", Domain: "mail.example"}
+	synctest.Test(t, func(t *testing.T) {
+		e := newEnv(t)
+		ctx := t.Context()
+		robID, _ := e.quick(rob)
+		bobID, _ := e.quick(bob)
+		carlID, _ := e.quick(carl)
+		for _, id := range []store.AccountID{robID, carlID} {
+			e.bed.ChangeAccount(id, func(a *store.Account) { a.OwedBy = []store.AccountID{bobID} })
+		}
+		e.bed.ChangeAccount(bobID, func(a *store.Account) { a.Returns = []store.AccountID{robID, carlID} })
+		_, key := e.sealed(carl)
+		e.bed.ChangeRcpt(key, func(r *store.Recipient) {
+			r.Account = carlID
+			r.Grants = append(r.Grants, store.Grant{Kind: store.GrantAccount, Key: e.bed.Account(carlID).Keys[0].ID})
+		})
+		who, err := e.SignIn(ctx, login(carl.String(), password))
+		must(t, err)
+		must(t, e.ConfirmAlias(ctx, who, account.AliasAnswer{Token: e.ask(who, bob), Client: client}))
+		if a := e.bed.Account(carlID); !slices.Equal(a.Returns, []store.AccountID{robID}) || len(a.OwedBy) != 0 {
+			t.Errorf("carl owes %v and is owed by %v", a.Returns, a.OwedBy)
+		}
+		_, err = e.SignIn(ctx, login(carl.String(), password))
+		must(t, err)
+		if r := e.bed.Rcpt(key); len(r.Grants) != 2 {
+			t.Errorf("his own message: %+v", r)
+		}
+		if a, back := e.bed.Account(carlID), e.bed.Account(robID); len(a.Returns) != 0 || len(back.OwedBy) != 0 {
+			t.Errorf("in the end carl owes %v, rob is owed by %v", a.Returns, back.OwedBy)
+		}
+	})
+}
+
+// TestK9AliasConfirmedAnewStays: an alias that came with a merged account, left, and was confirmed by a mail of its own is
+// the account's; it does not go when the merged one does.
+func TestK9AliasConfirmedAnewStays(t *testing.T) {
+	robin := store.Address{Local: "robin", Domain: "mail.example"}
+	synctest.Test(t, func(t *testing.T) {
+		e := newEnv(t)
+		ctx := t.Context()
+		robID, _ := e.quick(rob)
+		e.bed.ChangeAccount(robID, func(a *store.Account) { a.Aliases = []store.Address{robin} })
+		id, _ := e.quick(bob)
+		who, err := e.SignIn(ctx, login(bob.String(), password))
+		must(t, err)
+		session := who.Token
+		must(t, e.ConfirmAlias(ctx, who, account.AliasAnswer{Token: e.ask(who, rob), Client: client}))
+		who, err = e.Resume(ctx, session)
+		must(t, err)
+		must(t, e.RemoveAlias(ctx, who, account.AliasForm{Address: robin.String(), Password: password, Client: client}))
+		time.Sleep(time.Minute)
+		who, err = e.Resume(ctx, session)
+		must(t, err)
+		must(t, e.ConfirmAlias(ctx, who, account.AliasAnswer{Token: e.ask(who, robin), Client: client}))
+		must(t, e.ReleaseAlias(ctx, "priya", id, rob))
+		if a := e.bed.Account(id); !slices.Equal(a.Aliases, []store.Address{robin}) {
+			t.Errorf("aliases %v", a.Aliases)
+		}
+	})
+}

@@ -78,7 +78,7 @@ func (s *Service) disown(ctx context.Context, secret seal.LinkSecret, owner stor
 		if !slices.Equal(a.Aliases, owner.Aliases) {
 			return store.ErrConflict
 		}
-		a, err := x.part(tx, a)
+		a, err := x.takeOff(tx, a)
 		if err != nil {
 			return err
 		}
