@@ -236,8 +236,9 @@ func TestReplyIsNeitherLostNorSentTwice(t *testing.T) {
 // TestC07FactsAreCopiedByAButton: with scripts a button puts the facts for the help desk on the clipboard as they stand
 // there, and says that it did.
 func TestC07FactsAreCopiedByAButton(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
-	tab := browser.Start(t).Tab(t)
+	tab := common.Browser(t).Tab(t)
 	tab.Go(w.server.URL + "/sign-in")
 	tab.Fill("#email", joan.String())
 	tab.Fill("#password", "not the password")
@@ -257,9 +258,10 @@ func TestC07FactsAreCopiedByAButton(t *testing.T) {
 
 // TestHostileBackButton: whoever goes back sends nothing twice, and reads nothing after signing out.
 func TestHostileBackButton(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	secret, _ := w.plant(joan, letter{subject: "The plan", text: "The text of the plan"})
-	tab := browser.Start(t).Tab(t)
+	tab := common.Browser(t).Tab(t)
 	back := func() {
 		t.Helper()
 		tab.Travel("back", func() { tab.Eval("history.back()") })

@@ -20,7 +20,7 @@ func messageCommand(c console) *cobra.Command {
 	cmd := &cobra.Command{Use: "message", Short: "Follow or take back a message; its content is never shown"}
 	load := loader(configFlag(cmd, c))
 	trace := &cobra.Command{
-		Use: "trace ID|REF|MESSAGE-ID|ADDRESS", Short: "Print the path of a message in order; REF is what a refusal quotes", Args: cobra.ExactArgs(1),
+		Use: "trace ID|REF|MESSAGE-ID|ADDRESS", Short: "Print the path of a message in order; REF is what a refusal quotes, and of a recent ID the end is enough", Args: cobra.ExactArgs(1),
 	}
 	since := trace.Flags().String("since", "", sinceHelp)
 	trace.RunE = func(cmd *cobra.Command, args []string) error { return messageTrace(cmd, load, args[0], *since) }

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -371,6 +372,21 @@ func TestAdministratorsAreChangedWithAProof(t *testing.T) {
 		}
 		if list, err := d.AdminList(t.Context(), admin.Socket(), ""); err != nil || len(list.Rows) != 2 {
 			t.Errorf("in the end: %+v, %v", list, err)
+		}
+		list, err := d.AdminList(t.Context(), admin.Socket(), "")
+		must(t, err)
+		made := list.Rows[slices.IndexFunc(list.Rows, func(r admin.AdminRow) bool { return r.ID != in.Actor.Account.String() })]
+		d.later(time.Minute)
+		proof.Code = phone.code(d.Now())
+		must(t, d.AdminRole(t.Context(), in.Actor, proof, made.ID, made.Role)) // changes nothing, and takes the code
+		if err := d.AdminRole(t.Context(), in.Actor, proof, made.ID, admin.RoleAuditor); !errors.Is(err, admin.ErrProof) {
+			t.Errorf("one code, twice in turn: %v", err)
+		}
+		must(t, d.AdminSwitch(t.Context(), admin.Socket(), admin.Proof{}, made.ID, store.StatusDisabled))
+		for _, mail := range d.bed.Mails(store.KindAccount) {
+			if strings.Contains(mail, "To: "+made.Address) {
+				t.Errorf("an address that nobody has proved is told:\n%s", mail)
+			}
 		}
 		stranger := admin.Actor{Role: admin.RoleAdmin, Name: admin.Socket().Name}
 		stranger.Account[0] = 1

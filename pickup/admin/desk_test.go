@@ -340,6 +340,9 @@ func TestTraceOfARefusalWhoseRowsAreGone(t *testing.T) {
 	if found, err := d.MessageTrace(t.Context(), admin.Socket(), admin.TraceQuery{What: eve.String()}); err != nil || len(found) != 1 || found[0].ID != ids[2].String() {
 		t.Errorf("by address: %+v, %v", found, err)
 	}
+	if _, err := d.MessageTrace(t.Context(), admin.Socket(), admin.TraceQuery{What: "nobody0001-1"}); err == nil || !strings.Contains(err.Error(), "stands in the log") {
+		t.Errorf("a reference of which nothing is kept: %v", err)
+	}
 	if n, err := d.MessageRecall(t.Context(), admin.Socket(), ids[0].String()); !errors.Is(err, store.ErrConflict) || n != 0 {
 		t.Errorf("recall: %d, %v", n, err)
 	}

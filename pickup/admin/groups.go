@@ -36,7 +36,7 @@ type GroupPerson struct {
 	Address string      `json:"address"`
 	Name    string      `json:"name,omitempty"`
 	Class   store.Class `json:"class"`
-	Outcome string      `json:"outcome,omitempty"` // empty: no invitation was sent
+	Outcome string      `json:"outcome,omitempty"` // empty: none yet
 	Done    time.Time   `json:"done,omitzero"`
 	Status  string      `json:"status,omitempty"` // of the user; empty: there is none yet
 }

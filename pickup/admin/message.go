@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -70,10 +71,7 @@ func (s *Service) MessageTrace(ctx context.Context, a Actor, q TraceQuery) (foun
 	}
 	err = s.Store.View(ctx, func(tx store.Tx) error {
 		found = nil
-		ids, err := s.find(tx, strings.TrimSpace(q.What), q.Since)
-		if err == nil && len(ids) == 0 {
-			ids, err = byEnd(tx, q.What)
-		}
+		ids, err := s.look(tx, strings.TrimSpace(q.What), q.Since)
 		if err != nil {
 			return err
 		}
@@ -89,6 +87,9 @@ func (s *Service) MessageTrace(ctx context.Context, a Actor, q TraceQuery) (foun
 		}
 		return nil
 	})
+	if err == nil && len(found) == 0 && isReference(q.What) {
+		return nil, sayf(store.ErrNotFound, "no refusal is kept under the reference %q: what was refused before its header was read, or long ago, or in an hour of very many refusals, stands in the log alone; look for the reference there", q.What)
+	}
 	if err == nil && len(found) == 0 {
 		return nil, sayf(store.ErrNotFound, "nothing is known of %q: give the id of a message or an item (of a recent one its end is enough, as the console's lists show it), a Message-ID, an address, or the reference of a refusal", q.What)
 	}
@@ -118,15 +119,15 @@ func (s *Service) find(tx store.Tx, query string, since time.Time) ([]store.Mess
 	return tx.Messages().ByMsgID(s.Threads.Thread("<"+query+">"), maxFound) // copied without its brackets
 }
 
-// byEnd finds messages by the end of an id, of the message or of an item. It is for looking only: what changes something
-// takes whole ids.
-func byEnd(tx store.Tx, text string) ([]store.MessageID, error) {
-	text, _, _ = strings.Cut(strings.ToLower(strings.TrimSpace(text)), ".")
-	end, err := store.ParseIDEnd(text)
-	if err != nil {
-		return nil, nil
+// look finds messages by the end of an id too, of the message or of an item. What changes something takes whole ids.
+func (s *Service) look(tx store.Tx, query string, since time.Time) ([]store.MessageID, error) {
+	text, _, _ := strings.Cut(strings.ToLower(query), ".")
+	if end, err := store.ParseIDEnd(text); err == nil {
+		if ids, err := tx.Messages().ByEnd(end); err != nil || len(ids) > 0 {
+			return ids, err
+		}
 	}
-	return tx.Messages().ByEnd(end)
+	return s.find(tx, query, since)
 }
 
 func findID(tx store.Tx, id store.MessageID) ([]store.MessageID, error) {
@@ -158,9 +159,8 @@ func refusal(tx store.Tx, id store.MessageID) (store.Event, error) {
 // events; of one that had several messages refused, all are meant.
 func refusedAs(tx store.Tx, ref string, since time.Time) (ids []store.MessageID, err error) {
 	const maxPages = 500 // four days of a flood
-	conn, _, ok := strings.Cut(strings.Trim(ref, "() "), "-")
-	conn = strings.TrimPrefix(conn, "ref ")
-	if !ok || conn == "" {
+	conn, ok := connOf(ref)
+	if !ok {
 		return nil, nil
 	}
 	c := store.Cursor("")
@@ -179,6 +179,18 @@ func refusedAs(tx store.Tx, ref string, since time.Time) (ids []store.MessageID,
 		}
 	}
 	return ids, nil
+}
+
+// connOf is the connection of a reference "CONN-N", as a reply quotes it.
+func connOf(ref string) (conn string, ok bool) {
+	conn, n, ok := strings.Cut(strings.TrimPrefix(strings.Trim(ref, "() "), "ref "), "-")
+	_, err := strconv.ParseUint(n, 10, 32)
+	return conn, ok && err == nil && conn != "" && !strings.ContainsAny(conn, "@< ")
+}
+
+func isReference(text string) bool {
+	_, ok := connOf(strings.ToLower(text))
+	return ok
 }
 
 // byAddress finds the newest messages to or from an address.

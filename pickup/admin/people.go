@@ -261,19 +261,17 @@ func (s *Service) commit(ctx context.Context, c change, do func(store.Tx) error)
 	if err != nil {
 		return err
 	}
-	err = s.Store.Update(ctx, func(tx store.Tx) error {
+	return s.Store.Update(ctx, func(tx store.Tx) error {
 		if err := spend(tx); err != nil {
 			return err
 		}
-		if err := do(tx); err != nil {
+		if err := do(tx); errors.Is(err, errSame) {
+			return nil // the code was taken all the same
+		} else if err != nil {
 			return err
 		}
 		return told.put(tx)
 	})
-	if errors.Is(err, errSame) {
-		return nil
-	}
-	return err
 }
 
 // changeAdmin rewrites an administrator in a transaction.

@@ -11,8 +11,8 @@ import (
 )
 
 // tell prepares the mails about a change of somebody's access: to whoever it is about, and to all others who may change
-// it, the actor too, for it may have been done in his name. Nobody is told of an access of his own that was just made:
-// the address may be mistyped, and whoever makes the link hands it over.
+// it, the actor too, for it may have been done in his name. Nobody is told of an access of his own before he has
+// signed in: the address may be mistyped, and whoever makes the link hands it over.
 func (s *Service) tell(ctx context.Context, c change) (mails, error) {
 	m := c.mail
 	m.About, m.At = c.who.Address, s.now()
@@ -24,7 +24,7 @@ func (s *Service) tell(ctx context.Context, c change) (mails, error) {
 		return nil, err
 	}
 	readers = slices.DeleteFunc(readers, func(x store.Administrator) bool { return x.ID == c.who.ID })
-	if m.What != notify.AdminCreated {
+	if m.What != notify.AdminCreated && !c.who.LastSignIn.IsZero() {
 		readers = append(readers, c.who)
 	}
 	return s.compose(ctx, m, readers)

@@ -76,7 +76,6 @@ func (m AdminMail) text() (adminText, error) {
 	case AdminCreated:
 		others = adminText{"%[2]s was given access to the console of %[1]s Secure Mail",
 			"An access to the administrators' console was made. It can be used once its set-up link was followed, within a day."}
-		own = others
 	case AdminReset:
 		own = adminText{"Your access to the console of %[1]s Secure Mail was reset",
 			"Your password and your second factor for the administrators' console no longer work, and you are signed out. A new set-up link was made, which works once within a day. Whoever made it hands it to you; it is not in this mail."}

@@ -10,7 +10,8 @@ import (
 )
 
 // What is kept of messages that were refused as a whole: some 50 MB of recipients, of which older ones make room, and a
-// few hundred kilobytes of events an hour. So no flood of refused mail fills the disk or hides what was refused before.
+// few hundred kilobytes of events an hour. So a flood of refused mail fills the disk slowly, and hides nothing that was
+// refused before it.
 const (
 	maxRefused       = 50_000
 	maxRefusedHourly = 1000

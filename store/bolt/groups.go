@@ -151,7 +151,7 @@ func personCounter(p store.GroupPerson) string {
 	case p.Unsent:
 		return groupCount(p.Group, "unsent")
 	}
-	return groupCount(p.Group, "done")
+	return groupCount(p.Group, "sent")
 }
 
 func groupCount(id store.GroupID, what string) string { return "group/" + id.String() + "/" + what }
@@ -198,5 +198,5 @@ func (g groups) Waiting(id store.GroupID, n int) (rows []store.GroupPerson, err 
 
 func (g groups) Count(id store.GroupID) (store.GroupCount, error) {
 	count := func(what string) int64 { return g.t.count(groupCount(id, what)) }
-	return store.GroupCount{Waiting: count("waiting"), Sent: count("done"), Unsent: count("unsent")}, nil
+	return store.GroupCount{Waiting: count("waiting"), Sent: count("sent"), Unsent: count("unsent")}, nil
 }

@@ -3,6 +3,7 @@ package control
 import (
 	"context"
 	"errors"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -95,13 +96,40 @@ func TestLongPathLeavesNothingBehind(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer killed.Close()
-	l, err := Listen(dir) // while the first socket is still there
+	socket := killed.(*apart).Listener.(*net.UnixListener)
+	socket.SetUnlinkOnClose(false) // a killed server leaves its socket behind
+	if err := socket.Close(); err != nil {
+		t.Fatal(err)
+	}
+	l, err := Listen(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if n := folders(); n != 1 {
 		t.Errorf("%d folders after the second start", n)
+	}
+	copied := filepath.Join(t.TempDir(), strings.Repeat("copy/", 30)) // names the socket of the server that it was copied from
+	pointer, err := os.ReadFile(filepath.Join(dir, "control.path"))
+	if err == nil {
+		err = os.MkdirAll(copied, 0o700)
+	}
+	if err == nil {
+		err = os.WriteFile(filepath.Join(copied, "control.path"), pointer, 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, err := Listen(copied)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if conn, err := net.Dial("unix", findSocket(dir)); err != nil {
+		t.Errorf("the running server after a copy was started: %v", err)
+	} else {
+		conn.Close()
+	}
+	if err := other.Close(); err != nil {
+		t.Fatal(err)
 	}
 	if err := l.Close(); err != nil {
 		t.Fatal(err)

@@ -60,6 +60,19 @@ func (a *apart) Close() error {
 // removeFolder leaves a folder that holds anything. What cannot be removed is a few octets in a folder for such things.
 func removeFolder(dir string) { _ = os.Remove(dir) }
 
+// tidy removes the socket of a server that was killed, with its folder. Somebody who still listens keeps it: a copy of the
+// data folder names the socket of the server that it was copied from.
+func tidy(dead string) {
+	conn, err := net.Dial("unix", dead)
+	if err == nil {
+		conn.Close()
+	}
+	if errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, syscall.ENOENT) {
+		_ = os.Remove(dead)
+		removeFolder(filepath.Dir(dead))
+	}
+}
+
 // listenAlone makes a socket that nobody but this user can open, from the moment when it is there: whoever connected
 // before a later change of its mode would stay connected. The mask holds for the whole process, but only for so long
 // and only to narrow what is made meanwhile.
@@ -71,11 +84,8 @@ func listenAlone(path string) (net.Listener, error) {
 func newSocketPath(dataDir string) (string, error) {
 	path := filepath.Join(dataDir, "control.sock")
 	pointer := filepath.Join(dataDir, "control.path")
-	if dead := findSocket(dataDir); dead != path { // of a server that was killed
-		if err := os.Remove(dead); err != nil && !errors.Is(err, os.ErrNotExist) {
-			return "", err
-		}
-		removeFolder(filepath.Dir(dead))
+	if dead := findSocket(dataDir); dead != path {
+		tidy(dead)
 	}
 	if len(path) <= maxSocketPath {
 		err := os.Remove(pointer)

@@ -1,6 +1,7 @@
 package console_test
 
 import (
+	"errors"
 	"net/http"
 	"slices"
 	"strings"
@@ -167,6 +168,14 @@ func TestConsoleAdministratorsAreTold(t *testing.T) {
 	}{
 		{func() { v.post("/administrators", v.proven("address", priya.String(), "role", "helpdesk")...) },
 			[]string{"dana.okafor: priya.nair@example.org was given access to the console of Example County Council Secure Mail"}},
+		{func() {
+			v.post(w.administrator(priya)+"/role", v.proven("role", "admin")...)
+			w.bed.Update(func(tx store.Tx) error { // she signs in for the first time
+				x, err := tx.Administrators().ByAddress(priya.Key())
+				x.LastSignIn = w.Now()
+				return errors.Join(err, tx.Administrators().Set(x))
+			})
+		}, []string{"dana.okafor: The role of priya.nair@example.org in the console of Example County Council Secure Mail was changed"}},
 		{func() { v.post(w.administrator(priya)+"/role", v.proven("role", "auditor")...) },
 			[]string{"dana.okafor: The role of priya.nair@example.org in the console of Example County Council Secure Mail was changed",
 				"priya.nair: Your role in the console of Example County Council Secure Mail was changed"}},

@@ -310,12 +310,13 @@ func TestConsoleShowsRefusedMessages(t *testing.T) {
 			t.Errorf("the page says %q", never)
 		}
 	}
+	w.advance(time.Second)
 	w.refuse(joan, "laterconn0", 1) // pushes the first out: its event is left
 	if got := v.get("/messages?q=3emn2pd02w-1"); got.to() != "/messages/"+m.ID.String() {
 		t.Errorf("the reference leads to %q", got.to())
 	}
 	page = v.get("/messages/" + m.ID.String())
-	if page.status != 200 || !page.says("Message from "+maria.String()) || !page.says("code: 550") || page.says("recipients") {
+	if page.status != 200 || !page.says("Message from "+maria.String()) || !page.says("code: 550") || !page.says("no longer kept one by one") {
 		t.Errorf("the page of what is left: %s", plain(page.body))
 	}
 }

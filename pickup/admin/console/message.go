@@ -164,19 +164,22 @@ func (c *Console) messages(w http.ResponseWriter, r *http.Request, who admin.Sig
 	return c.show(w, r, http.StatusOK, "messages", p)
 }
 
-// findMessage looks for a message by its id, a recipient's item, or its Message-ID. One alone is shown at once, and
-// so is the newest of those that have no row any more.
+// findMessage looks for a message by its id, a recipient's item, or its Message-ID. One alone is shown at once; one
+// whose recipients are no longer kept has a row without.
 func (c *Console) findMessage(w http.ResponseWriter, r *http.Request, who admin.Signed, p messagesPage) error {
 	found, err := c.Admin.MessageTrace(r.Context(), who.Actor, admin.TraceQuery{What: p.ID})
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return err
 	}
 	for _, m := range found {
+		if len(m.Recipients) == 0 {
+			p.Rows = append(p.Rows, admin.MessageRow{RecipientView: admin.RecipientView{State: string(store.StateRefused)}, ID: m.ID, At: m.At, From: m.From})
+		}
 		for _, x := range m.Recipients {
 			p.Rows = append(p.Rows, admin.MessageRow{RecipientView: x, ID: m.ID, At: m.At, From: m.From, Size: m.Size, Expires: x.Expires})
 		}
 	}
-	if len(found) == 1 || len(found) > 0 && len(p.Rows) == 0 {
+	if len(found) == 1 {
 		return redirect(w, "/messages/"+found[0].ID)
 	}
 	return c.show(w, r, http.StatusOK, "messages", p)
