@@ -1,6 +1,6 @@
-// Package browser lets tests look at pages as people do: in Chromium, by chromedp. Start launches one headless browser
-// with a fresh profile, Common one for all tests of a package; each Tab has cookies of its own. A tab fills in forms, presses buttons, takes pictures and runs
-// axe-core. Where the browser or axe-core is missing, package testneed skips the test or, in CI, fails it. It is no
+// Package browser lets tests look at pages as people do: in Chromium, by chromedp. Common is one headless browser with a
+// fresh profile for all tests of a package; each Tab has cookies of its own. A tab fills in forms, presses buttons, takes
+// pictures and runs axe-core. Where the browser or axe-core is missing, package testneed skips the test or, in CI, fails it. It is no
 // internal package, because tests outside of cmd use it too.
 package browser
 
@@ -16,8 +16,6 @@ import (
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
-
-	"postern/cmd/testneed"
 )
 
 // patience bounds one step in the browser. It is only reached when something is broken.
@@ -28,17 +26,6 @@ const pause = 20 * time.Millisecond
 
 // Browser is a running Chromium.
 type Browser struct{ ctx context.Context }
-
-// Start launches Chromium; it ends with the test.
-func Start(t testing.TB) *Browser {
-	t.Helper()
-	b, stop, err := launch(testneed.Program(t, "chromium"), t.TempDir())
-	if err != nil {
-		t.Fatalf("start Chromium: %v", err)
-	}
-	t.Cleanup(stop)
-	return b
-}
 
 // launch runs Chromium with a profile in a folder until stop is called.
 func launch(program, profile string) (b *Browser, stop func(), err error) {

@@ -9,7 +9,6 @@ import (
 	"strings"
 	"testing"
 
-	"postern/cmd/browser"
 	"postern/store/seal"
 )
 
@@ -68,7 +67,7 @@ func (p *person) askCode(tr *trial, link, address string) string {
 // cause a few mails, open nothing, and leave the recipient enough codes.
 func TestI4ScannersOfCodesChangeNothing(t *testing.T) {
 	t.Parallel()
-	chromium := browser.Start(t)
+	chromium := common.Browser(t)
 	tr := newTrial(t, "")
 	tr.byCode()
 	tr.start()

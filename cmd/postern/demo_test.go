@@ -224,7 +224,7 @@ func exitCode(err error) int {
 // TestDemoOutboxInABrowser looks at the page of captured mail on a desk, a telephone and at night (B15).
 func TestDemoOutboxInABrowser(t *testing.T) {
 	t.Parallel()
-	b := browser.Start(t)
+	b := common.Browser(t)
 	d := startDemo(t)
 	d.wantMails("/", 2)
 	home := "http://" + d.ports.outbox

@@ -22,14 +22,14 @@ type typist struct {
 // sign-out, sign-in. Each stop of the Tab key shows the focus, and axe finds nothing on any page.
 func TestB15KeyboardMainPath(t *testing.T) {
 	t.Parallel()
-	k := newTypist(t, browser.Start(t), true)
+	k := newTypist(t, common.Browser(t), true)
 	k.wholePath()
 }
 
 // TestB15KeyboardWithoutScript goes the same way with scripts switched off: every page does its work by forms alone.
 func TestB15KeyboardWithoutScript(t *testing.T) {
 	t.Parallel()
-	k := newTypist(t, browser.Start(t), false)
+	k := newTypist(t, common.Browser(t), false)
 	k.tab.NoScript()
 	k.wholePath()
 }

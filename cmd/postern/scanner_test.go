@@ -6,8 +6,6 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-
-	"postern/cmd/browser"
 )
 
 // TestI4ScannersChangeNothing lets programs loose on the links of a notification and a welcome mail and on the pages of
@@ -15,7 +13,7 @@ import (
 // changes but the counter of fetches, and then a person registers and reads.
 func TestI4ScannersChangeNothing(t *testing.T) {
 	t.Parallel()
-	chromium := browser.Start(t)
+	chromium := common.Browser(t)
 	tr := startTrial(t, "")
 	tr.send(t, "alice@example.org", []string{"bob@ext.example"}, letterText("Alice <alice@example.org>", "bob@ext.example", "[secure] First", "<first@example.org>", ""))
 	link := tr.link(tr.notes("bob@ext.example", 1)[0])

@@ -18,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"postern/cmd/browser"
 	"postern/cmd/internal/demo"
 )
 
@@ -34,13 +35,16 @@ var binary = sync.OnceValues(func() (string, error) {
 	return path, nil
 })
 
+// common is the browser of the tests that look at pages.
+var common browser.Common
+
 func TestMain(m *testing.M) {
 	dir, err := os.MkdirTemp("", "postern-test-")
 	if err != nil {
 		panic(err)
 	}
 	testDir = dir
-	code := m.Run()
+	code := common.Run(m)
 	os.RemoveAll(dir)
 	os.Exit(code)
 }
