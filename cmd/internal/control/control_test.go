@@ -137,6 +137,9 @@ func TestLongPathLeavesNothingBehind(t *testing.T) {
 	if n := folders(); n != 0 {
 		t.Errorf("%d folders are left", n)
 	}
+	if _, err := os.Stat(filepath.Join(dir, pointerName)); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("what named the socket: %v", err)
+	}
 }
 
 // TestSocketIsNeverOpenToOthers: whatever the process may give to others, the socket has no right for them when it comes

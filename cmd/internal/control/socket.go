@@ -23,6 +23,9 @@ const maxSocketPath = 107
 // maxBody bounds a request: a list of people to be invited has up to 16 MiB, in base64.
 const maxBody = 24 << 20
 
+// pointerName is the file in a data folder that names a socket elsewhere.
+const pointerName = "control.path"
+
 // Listen opens the socket of a data folder. The folder's store must be locked by this process, so a socket that is
 // already there is a dead one. When the path is too long for a socket, it lies in a folder of its own whose path is
 // written to control.path; the folder goes when the listener is closed, or with the next start.
@@ -39,7 +42,7 @@ func Listen(dataDir string) (net.Listener, error) {
 		return nil, fmt.Errorf("control socket: %w", err)
 	}
 	if dir := filepath.Dir(path); dir != filepath.Clean(dataDir) {
-		return &apart{l, dir}, nil
+		return &apart{l, dir, filepath.Join(dataDir, pointerName)}, nil
 	}
 	return l, nil
 }
@@ -47,13 +50,23 @@ func Listen(dataDir string) (net.Listener, error) {
 // apart is a listener whose socket has a folder of its own.
 type apart struct {
 	net.Listener
-	dir string
+	dir     string
+	pointer string // the file that names the socket
 }
 
-// Close removes the folder with the socket.
+// Close removes the folder with the socket, and what names it.
 func (a *apart) Close() error {
-	err := a.Listener.Close()
+	err := errors.Join(a.Listener.Close(), removed(a.pointer))
 	removeFolder(a.dir)
+	return err
+}
+
+// removed removes a file that may not be there.
+func removed(path string) error {
+	err := os.Remove(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
 	return err
 }
 
@@ -83,16 +96,12 @@ func listenAlone(path string) (net.Listener, error) {
 
 func newSocketPath(dataDir string) (string, error) {
 	path := filepath.Join(dataDir, "control.sock")
-	pointer := filepath.Join(dataDir, "control.path")
+	pointer := filepath.Join(dataDir, pointerName)
 	if dead := findSocket(dataDir); dead != path {
 		tidy(dead)
 	}
 	if len(path) <= maxSocketPath {
-		err := os.Remove(pointer)
-		if errors.Is(err, os.ErrNotExist) {
-			err = nil
-		}
-		return path, err
+		return path, removed(pointer)
 	}
 	dir, err := os.MkdirTemp("", "postern-control-") // 0700
 	if err != nil {
@@ -103,7 +112,7 @@ func newSocketPath(dataDir string) (string, error) {
 }
 
 func findSocket(dataDir string) string {
-	if text, err := os.ReadFile(filepath.Join(dataDir, "control.path")); err == nil {
+	if text, err := os.ReadFile(filepath.Join(dataDir, pointerName)); err == nil {
 		return strings.TrimSpace(string(text))
 	}
 	return filepath.Join(dataDir, "control.sock")

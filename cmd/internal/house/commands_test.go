@@ -14,9 +14,28 @@ import (
 var looks = []string{"List", "Show", "Trace", "Export", "Explain", "Count", "Preview"}
 
 // TestEveryActionIsACommand: whatever an administrator may do, which is each method of admin.Service that takes an Actor,
-// the control socket answers as well, and so the command line does; both by the one service.
+// the control socket answers as well, and whatever the socket answers some command asks; both by the one service.
 func TestEveryActionIsACommand(t *testing.T) {
 	t.Parallel()
+	asked := map[string]bool{}
+	for _, f := range parsed(t, filepath.Join("cmd", "postern", "*.go")) {
+		ast.Inspect(f, func(n ast.Node) bool {
+			if c, ok := n.(*ast.CallExpr); ok {
+				for _, a := range c.Args {
+					asked[literal(a)] = true
+				}
+			}
+			return true
+		})
+	}
+	for _, f := range parsed(t, filepath.Join("cmd", "postern", "*methods.go")) {
+		ast.Inspect(f, func(n ast.Node) bool {
+			if e, ok := n.(*ast.KeyValueExpr); ok && strings.Contains(literal(e.Key), ".") && !asked[literal(e.Key)] {
+				t.Errorf("no command asks the socket for %s", literal(e.Key))
+			}
+			return true
+		})
+	}
 	answered := map[string]bool{}
 	for _, f := range parsed(t, filepath.Join("cmd", "postern", "*methods.go")) {
 		ast.Inspect(f, func(n ast.Node) bool {
@@ -46,6 +65,14 @@ func TestEveryActionIsACommand(t *testing.T) {
 	if actions < 15 {
 		t.Errorf("only %d actions found", actions)
 	}
+}
+
+// literal is what a string literal says; "" for other expressions.
+func literal(e ast.Expr) string {
+	if l, ok := e.(*ast.BasicLit); ok && l.Kind == token.STRING {
+		return strings.Trim(l.Value, "`\"")
+	}
+	return ""
 }
 
 // takes reports whether a function has a parameter of a type.
