@@ -9,6 +9,7 @@ import (
 
 	"postern/pickup/notify"
 	"postern/store"
+	"postern/store/outbox"
 	"postern/store/seal"
 )
 
@@ -99,7 +100,7 @@ func (s *Service) AddAlias(ctx context.Context, who Signed, in AliasForm) error 
 	secret, at := seal.NewSecret(), s.now()
 	m := s.aliasMail(who.Account, address, at, in.Client)
 	m.To, m.Until, m.Link = address, at.Add(aliasLife), s.link(seal.TokenAlias, secret)
-	mail, err := prepare(ctx, s.Outbox, m, s.Mails.AliasAsked)
+	mail, err := outbox.Compose(ctx, s.Outbox, m, s.Mails.AliasAsked)
 	if err != nil {
 		return err
 	}

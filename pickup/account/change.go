@@ -188,20 +188,7 @@ func (s *Service) commitChange(ctx context.Context, who Signed, next renewal, ou
 
 // changed composes the mail that tells the address of an account of its new password.
 func (s *Service) changed(ctx context.Context, in Signed) (outbox.Prepared, error) {
-	return prepare(ctx, s.Outbox, s.accountMail(in.Account, in.Session.Created, in.Session.Browser), s.Mails.PasswordChanged)
-}
-
-// prepare composes and seals a mail about an account.
-func prepare[M any](ctx context.Context, box *outbox.Outbox, m M, compose func(M) (store.OwnMail, error)) (outbox.Prepared, error) {
-	own, err := compose(m)
-	if err != nil {
-		return outbox.Prepared{}, fmt.Errorf("compose mail: %w", err)
-	}
-	prepared, err := box.Prepare(ctx, own)
-	if err != nil {
-		return prepared, fmt.Errorf("seal mail: %w", err)
-	}
-	return prepared, nil
+	return outbox.Compose(ctx, s.Outbox, s.accountMail(in.Account, in.Session.Created, in.Session.Browser), s.Mails.PasswordChanged)
 }
 
 // accountMail is a mail to the address of an account about something that a browser did.

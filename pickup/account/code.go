@@ -14,6 +14,7 @@ import (
 	"postern/pickup/notify"
 	"postern/store"
 	"postern/store/mail"
+	"postern/store/outbox"
 	"postern/store/seal"
 )
 
@@ -123,7 +124,7 @@ func (s *Service) mailCode(ctx context.Context, in CodeRequest, address store.Ad
 	id := flow.TokenID(seal.TokenFlow)
 	t := store.Token{ID: id, Purpose: store.PurposeCode, Owner: string(address.Key()), Created: now, Ends: now.Add(codeLife),
 		Browser: label(in.Client.Browser), Sealed: s.Keys.SealCode(id.String(), code)}
-	prepared, err := prepare(ctx, s.Outbox, notify.CodeMail{
+	prepared, err := outbox.Compose(ctx, s.Outbox, notify.CodeMail{
 		AccountMail: notify.AccountMail{ID: store.NewMessageID(now), To: address, At: now, Browser: t.Browser, Lang: label(in.Language)},
 		Code:        code, Mark: codeMark(id), Author: in.Author, Ends: t.Ends,
 	}, s.Mails.Code)

@@ -104,7 +104,7 @@ type confirming struct {
 // loses a log-on, and the link that was mailed there said what would become of it.
 func (s *Service) tellAlias(ctx context.Context, who Signed, c *confirming) error {
 	m := s.aliasMail(who.Account, c.alias, c.at, c.client)
-	added, err := prepare(ctx, s.Outbox, m, s.Mails.AliasAdded)
+	added, err := outbox.Compose(ctx, s.Outbox, m, s.Mails.AliasAdded)
 	if err != nil {
 		return err
 	}
@@ -114,7 +114,7 @@ func (s *Service) tellAlias(ctx context.Context, who Signed, c *confirming) erro
 	}
 	m = s.aliasMail(who.Account, c.alias, c.at, c.client)
 	m.To, m.Lang = c.alias, c.own.Language
-	merged, err := prepare(ctx, s.Outbox, m, s.Mails.AccountMerged)
+	merged, err := outbox.Compose(ctx, s.Outbox, m, s.Mails.AccountMerged)
 	c.told = append(c.told, merged)
 	return err
 }

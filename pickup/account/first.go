@@ -10,6 +10,7 @@ import (
 	"postern/pickup/notify"
 	"postern/store"
 	"postern/store/mail"
+	"postern/store/outbox"
 	"postern/store/seal"
 )
 
@@ -56,7 +57,7 @@ func (s *Service) mailFirst(ctx context.Context, in FirstRequest) error {
 	t := store.NewFirstPassword(password.Tag(string(r.Address.Key())), r, now)
 	m := notify.FirstPasswordMail{ID: store.NewMessageID(now), To: r.Address, Author: in.Author,
 		Password: password.String(), Until: t.Ends, GiveUp: t.Ends, Lang: label(in.Language)}
-	prepared, err := prepare(ctx, s.Outbox, m, s.Mails.FirstPassword)
+	prepared, err := outbox.Compose(ctx, s.Outbox, m, s.Mails.FirstPassword)
 	if err != nil {
 		return err
 	}
@@ -145,7 +146,7 @@ func (s *Service) chooseFirst(ctx context.Context, token seal.SessionToken, now 
 
 func (s *Service) commitFirst(ctx context.Context, change store.Session, out Signed) error {
 	a := out.Account
-	told, err := prepare(ctx, s.Outbox, s.accountMail(a, out.Session.Created, out.Session.Browser), s.Mails.PasswordChosen)
+	told, err := outbox.Compose(ctx, s.Outbox, s.accountMail(a, out.Session.Created, out.Session.Browser), s.Mails.PasswordChosen)
 	if err != nil {
 		return err
 	}

@@ -249,7 +249,7 @@ func (s *Service) commitAcceptance(ctx context.Context, in Signed, t store.Token
 	registered := store.Event{ID: store.NewEventID(a.RegisteredAt), What: store.EventRegistered, Account: a.ID, Actor: actorSelf,
 		Facts: map[string]string{"browser": in.Session.Browser, "by": "invitation"}}
 	confirmed := confirmation(a.RegisteredAt, a.ID, "invitation")
-	told, err := prepare(ctx, s.Outbox, s.accountMail(a, in.Session.Created, in.Session.Browser), s.Mails.PasswordChosen)
+	told, err := outbox.Compose(ctx, s.Outbox, s.accountMail(a, in.Session.Created, in.Session.Browser), s.Mails.PasswordChosen)
 	if err != nil {
 		return err
 	}

@@ -30,6 +30,20 @@ func (e *env) ask(who account.Signed, alias store.Address) string {
 	return m[1]
 }
 
+// in signs somebody in.
+func (e *env) in(address store.Address) account.Signed {
+	e.t.Helper()
+	who, err := e.SignIn(e.t.Context(), login(address.String(), password))
+	must(e.t, err)
+	return who
+}
+
+// takes makes an address an alias, without the password of an account that it may have.
+func (e *env) takes(who account.Signed, alias store.Address) {
+	e.t.Helper()
+	must(e.t, e.ConfirmAlias(e.t.Context(), who, account.AliasAnswer{Token: e.ask(who, alias), Client: client}))
+}
+
 // Versions of a merged account open with the account that took them over, also after rotation of the server key and a
 // change of password (KEYS K9 "Alias", K7).
 func TestK9MergedKeysOpen(t *testing.T) {

@@ -163,7 +163,7 @@ func (s *Service) welcome(ctx context.Context, a store.Account, c Client) (welco
 	secret, now := seal.NewSecret(), s.now()
 	m := s.accountMail(a, now, c.Browser)
 	m.Link = s.link(seal.TokenWelcome, secret)
-	prepared, err := prepare(ctx, s.Outbox, m, s.Mails.Welcome)
+	prepared, err := outbox.Compose(ctx, s.Outbox, m, s.Mails.Welcome)
 	if err != nil {
 		return welcoming{}, err
 	}

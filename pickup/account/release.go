@@ -108,7 +108,7 @@ func (s *Service) row(ctx context.Context, id store.AccountID) (a store.Account,
 // tellRelease composes the mails to the account's own address and to those that leave it.
 func (s *Service) tellRelease(ctx context.Context, a store.Account, x *release) (err error) {
 	m := s.aliasMail(a, x.leaving[0].address, x.at, Client{Browser: x.browser})
-	if x.told, err = prepare(ctx, s.Outbox, m, s.Mails.AliasRemoved); err != nil {
+	if x.told, err = outbox.Compose(ctx, s.Outbox, m, s.Mails.AliasRemoved); err != nil {
 		return err
 	}
 	return s.tellFreed(ctx, a, x)
@@ -118,7 +118,7 @@ func (s *Service) tellFreed(ctx context.Context, a store.Account, x *release) (e
 	for i, l := range x.leaving {
 		m := s.aliasMail(a, l.address, x.at, Client{Browser: x.browser})
 		m.To = l.address
-		if x.leaving[i].told, err = prepare(ctx, s.Outbox, m, s.Mails.AddressFreed); err != nil {
+		if x.leaving[i].told, err = outbox.Compose(ctx, s.Outbox, m, s.Mails.AddressFreed); err != nil {
 			return err
 		}
 	}

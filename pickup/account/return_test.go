@@ -32,8 +32,7 @@ func TestK9PartedMessagesAreGivenBackAtTheNextSignIn(t *testing.T) {
 		}
 		e.bed.ChangeAccount(robID, func(a *store.Account) { a.Registered, a.OwedBy = false, []store.AccountID{id} })
 		e.bed.ChangeAccount(id, func(a *store.Account) { a.Returns = []store.AccountID{robID} })
-		_, err := e.SignIn(ctx, login(bob.String(), password))
-		must(t, err)
+		_ = e.in(bob)
 		if r := e.bed.Rcpt(key); r.Account != robID || len(r.Grants) != 1 || r.Grants[0].Kind != store.GrantLink {
 			t.Errorf("the message of the parted address: %+v", r)
 		}
@@ -62,12 +61,10 @@ func TestK9LinkFromBeforeTheReleaseTakesNothing(t *testing.T) {
 		e.quick(rob)
 		first, _ := e.quick(bob)
 		e.quick(carl)
-		one, err := e.SignIn(ctx, login(bob.String(), password))
-		must(t, err)
-		two, err := e.SignIn(ctx, login(carl.String(), password))
-		must(t, err)
+		one := e.in(bob)
+		two := e.in(carl)
 		kept := e.ask(two, rob)
-		must(t, e.ConfirmAlias(ctx, one, account.AliasAnswer{Token: e.ask(one, rob), Client: client}))
+		e.takes(one, rob)
 		time.Sleep(time.Minute)
 		must(t, e.ReleaseAlias(ctx, "priya", first, rob))
 		if err := e.ConfirmAlias(ctx, two, account.AliasAnswer{Token: kept, Client: client}); !errors.Is(err, account.ErrUnknownLink) {
@@ -77,7 +74,7 @@ func TestK9LinkFromBeforeTheReleaseTakesNothing(t *testing.T) {
 			t.Errorf("aliases %v", a.Aliases)
 		}
 		time.Sleep(time.Minute)
-		must(t, e.ConfirmAlias(ctx, two, account.AliasAnswer{Token: e.ask(two, rob), Client: client}))
+		e.takes(two, rob)
 		// The account of before was told that it ended. The row that was left has no log-on to lose.
 		if n := len(e.mails("new messages to this address arrive")); n != 1 {
 			t.Errorf("the address was told %d times that its account ended", n)
@@ -95,7 +92,7 @@ func TestK8DisowningGivesBackWhatWasMerged(t *testing.T) {
 		secret, _ := e.sealed(bob)
 		who := e.register(secret)
 		welcome := e.welcome()
-		must(t, e.ConfirmAlias(ctx, who, account.AliasAnswer{Token: e.ask(who, rob), Client: client}))
+		e.takes(who, rob)
 		id := who.Account.ID
 		_, key := e.sealed(rob)
 		e.bed.ChangeRcpt(key, func(r *store.Recipient) {
@@ -169,9 +166,8 @@ func TestK9ReleasedAddressTakesItsAliasesAlong(t *testing.T) {
 			r.Grants = append(r.Grants, store.Grant{Kind: store.GrantAccount, Key: robs})
 		})
 		id, _ := e.quick(bob)
-		who, err := e.SignIn(ctx, login(bob.String(), password))
-		must(t, err)
-		must(t, e.ConfirmAlias(ctx, who, account.AliasAnswer{Token: e.ask(who, rob), Client: client}))
+		who := e.in(bob)
+		e.takes(who, rob)
 		if a := e.bed.Account(id); !slices.Equal(a.Aliases, []store.Address{robin, rob}) || e.bed.Rcpt(key).Account != id {
 			t.Fatalf("the merger: %v", a.Aliases)
 		}
@@ -203,8 +199,8 @@ func TestK9ReleasedAddressTakesItsAliasesAlong(t *testing.T) {
 		secret, _ := e.sealed(rob)
 		back := e.register(secret)
 		session := back.Token
-		must(t, e.ConfirmAlias(ctx, back, account.AliasAnswer{Token: e.ask(back, robin), Client: client}))
-		back, err = e.Resume(ctx, session)
+		e.takes(back, robin)
+		back, err := e.Resume(ctx, session)
 		must(t, err)
 		must(t, e.UseEarlier(ctx, back, account.Earlier{Current: password, Earlier: password, Client: client}))
 		back, err = e.Resume(ctx, session)
@@ -225,11 +221,9 @@ func TestK9NestedMergersGoBackWhole(t *testing.T) {
 		robID, robSeed := e.quick(rob)
 		bobID, bobSeed := e.quick(bob)
 		carlID, _ := e.quick(carl)
-		one, err := e.SignIn(ctx, login(bob.String(), password))
-		must(t, err)
+		one := e.in(bob)
 		must(t, e.ConfirmAlias(ctx, one, account.AliasAnswer{Token: e.ask(one, rob), Password: password, Client: client}))
-		two, err := e.SignIn(ctx, login(carl.String(), password))
-		must(t, err)
+		two := e.in(carl)
 		must(t, e.ConfirmAlias(ctx, two, account.AliasAnswer{Token: e.ask(two, bob), Password: password, Client: client}))
 		time.Sleep(time.Minute)
 		must(t, e.ReleaseAlias(ctx, "priya", carlID, bob))
@@ -254,7 +248,6 @@ func TestK9WhoTakesADebtorOverOwes(t *testing.T) {
 	carl := store.Address{Local: "carl", Domain: "mail.example"}
 	synctest.Test(t, func(t *testing.T) {
 		e := newEnv(t)
-		ctx := t.Context()
 		robID, _ := e.quick(rob)
 		bobID, _ := e.quick(bob)
 		carlID, _ := e.quick(carl)
@@ -267,14 +260,12 @@ func TestK9WhoTakesADebtorOverOwes(t *testing.T) {
 			r.Account = carlID
 			r.Grants = append(r.Grants, store.Grant{Kind: store.GrantAccount, Key: e.bed.Account(carlID).Keys[0].ID})
 		})
-		who, err := e.SignIn(ctx, login(carl.String(), password))
-		must(t, err)
-		must(t, e.ConfirmAlias(ctx, who, account.AliasAnswer{Token: e.ask(who, bob), Client: client}))
+		who := e.in(carl)
+		e.takes(who, bob)
 		if a := e.bed.Account(carlID); !slices.Equal(a.Returns, []store.AccountID{robID}) || len(a.OwedBy) != 0 {
 			t.Errorf("carl owes %v and is owed by %v", a.Returns, a.OwedBy)
 		}
-		_, err = e.SignIn(ctx, login(carl.String(), password))
-		must(t, err)
+		_ = e.in(carl)
 		if r := e.bed.Rcpt(key); len(r.Grants) != 2 {
 			t.Errorf("his own message: %+v", r)
 		}
@@ -294,17 +285,16 @@ func TestK9AliasConfirmedAnewStays(t *testing.T) {
 		robID, _ := e.quick(rob)
 		e.bed.ChangeAccount(robID, func(a *store.Account) { a.Aliases = []store.Address{robin} })
 		id, _ := e.quick(bob)
-		who, err := e.SignIn(ctx, login(bob.String(), password))
-		must(t, err)
+		who := e.in(bob)
 		session := who.Token
-		must(t, e.ConfirmAlias(ctx, who, account.AliasAnswer{Token: e.ask(who, rob), Client: client}))
-		who, err = e.Resume(ctx, session)
+		e.takes(who, rob)
+		who, err := e.Resume(ctx, session)
 		must(t, err)
 		must(t, e.RemoveAlias(ctx, who, account.AliasForm{Address: robin.String(), Password: password, Client: client}))
 		time.Sleep(time.Minute)
 		who, err = e.Resume(ctx, session)
 		must(t, err)
-		must(t, e.ConfirmAlias(ctx, who, account.AliasAnswer{Token: e.ask(who, robin), Client: client}))
+		e.takes(who, robin)
 		must(t, e.ReleaseAlias(ctx, "priya", id, rob))
 		if a := e.bed.Account(id); !slices.Equal(a.Aliases, []store.Address{robin}) {
 			t.Errorf("aliases %v", a.Aliases)

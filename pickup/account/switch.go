@@ -32,7 +32,7 @@ func (s *Service) turn(ctx context.Context, e store.Event) error {
 	}
 	var told *outbox.Prepared
 	if off && was.Registered {
-		mail, err := prepare(ctx, s.Outbox, s.accountMail(was, at, ""), s.Mails.AccountShut)
+		mail, err := outbox.Compose(ctx, s.Outbox, s.accountMail(was, at, ""), s.Mails.AccountShut)
 		if err != nil {
 			return err
 		}

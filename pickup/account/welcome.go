@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"postern/store"
+	"postern/store/outbox"
 	"postern/store/seal"
 )
 
@@ -61,7 +62,7 @@ func (s *Service) DisownWelcome(ctx context.Context, token string, c Client) err
 
 func (s *Service) disown(ctx context.Context, secret seal.LinkSecret, owner store.Account, c Client) error {
 	at := s.now()
-	word, err := prepare(ctx, s.Outbox, s.accountMail(owner, at, c.Browser), s.Mails.Disowned)
+	word, err := outbox.Compose(ctx, s.Outbox, s.accountMail(owner, at, c.Browser), s.Mails.Disowned)
 	if err != nil {
 		return err
 	}

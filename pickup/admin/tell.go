@@ -39,13 +39,9 @@ func (s *Service) tellOwn(ctx context.Context, who store.Administrator) (mails, 
 func (s *Service) compose(ctx context.Context, m notify.AdminMail, readers []store.Administrator) (all mails, err error) {
 	for _, x := range readers {
 		m.ID, m.To = store.NewMessageID(m.At), x.Address
-		own, err := s.Mails.AdminChanged(m)
+		ready, err := outbox.Compose(ctx, s.Outbox, m, s.Mails.AdminChanged)
 		if err != nil {
-			return nil, fmt.Errorf("compose mail to administrator %s: %w", x.ID, err)
-		}
-		ready, err := s.Outbox.Prepare(ctx, own)
-		if err != nil {
-			return nil, fmt.Errorf("seal mail to administrator %s: %w", x.ID, err)
+			return nil, fmt.Errorf("mail to administrator %s: %w", x.ID, err)
 		}
 		all = append(all, ready)
 	}

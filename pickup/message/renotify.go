@@ -127,17 +127,13 @@ func (s *Service) reminder(ctx context.Context, x announced, way Way, now time.T
 	if first.IsZero() {
 		first = m.At
 	}
-	own, err := s.Mails.Reminder(notify.Reminder{First: r.NoticeID, FirstSent: first, Notice: notify.Notice{
+	ready, err := outbox.Compose(ctx, s.Outbox, notify.Reminder{First: r.NoticeID, FirstSent: first, Notice: notify.Notice{
 		ID: store.NewMessageID(now), About: r.Key, To: store.Rcpt{Address: r.Address}, Author: mail.Mailbox{Address: *m.Author}, Sender: m.From,
 		Link: s.linkFor(r.Key, way), Sent: m.At, Expires: r.Expires, GiveUp: r.Expires, Blind: r.Blind, External: !s.Internal(m.Author.Domain),
 		NoReply: r.NoReply, Lang: x.reader.Language,
-	}})
+	}}, s.Mails.Reminder)
 	if err != nil {
-		return outbox.Prepared{}, fmt.Errorf("compose reminder: %w", err)
-	}
-	ready, err := s.Outbox.Prepare(ctx, own)
-	if err != nil {
-		return outbox.Prepared{}, fmt.Errorf("seal reminder: %w", err)
+		return ready, fmt.Errorf("reminder: %w", err)
 	}
 	return ready, nil
 }

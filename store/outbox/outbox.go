@@ -59,6 +59,15 @@ func (o *Outbox) Prepare(ctx context.Context, m store.OwnMail) (Prepared, error)
 	return Prepared{item: item}, nil
 }
 
+// Compose prepares the mail that compose makes of m.
+func Compose[M any](ctx context.Context, o *Outbox, m M, compose func(M) (store.OwnMail, error)) (Prepared, error) {
+	own, err := compose(m)
+	if err != nil {
+		return Prepared{}, fmt.Errorf("compose mail: %w", err)
+	}
+	return o.Prepare(ctx, own)
+}
+
 func (o *Outbox) prepare(m store.OwnMail) (store.QueueItem, error) {
 	if err := check(m); err != nil {
 		return store.QueueItem{}, err
