@@ -357,6 +357,9 @@ func TestAdministratorsAreChangedWithAProof(t *testing.T) {
 		if (one == nil) == (two == nil) || !errors.Is(errors.Join(one, two), admin.ErrProof) {
 			t.Errorf("one code, two changes: %v and %v", one, two)
 		}
+		if len(d.noted) != 1 || d.noted[0].What != store.EventAdminProof || d.noted[0].Account != in.Actor.Account {
+			t.Errorf("on record of the change that was not made: %+v", d.noted)
+		}
 		d.later(time.Minute)
 		proof.Code = phone.code(d.Now())
 		for name, p := range map[string]admin.Proof{"none": {Client: browser}, "a wrong password": {Password: other, Code: proof.Code, Client: browser},

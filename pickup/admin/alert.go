@@ -19,7 +19,7 @@ const (
 	AlertStore       AlertKind = "store"       // nothing can be stored
 	AlertCertificate AlertKind = "certificate" // of listener Subject, ends At
 	AlertQueue       AlertKind = "queue"       // a delivery waits since At, N wait in all
-	AlertMuted       AlertKind = "muted"       // the stored key of user Subject, or of at least N more, is not its own: its mail waits for links (KEYS K7)
+	AlertMuted       AlertKind = "muted"       // the stored key of user Subject, or of at least N more, is not its own (KEYS K7)
 	AlertDeclined    AlertKind = "declined"    // N messages were not meant for their readers, of late
 )
 

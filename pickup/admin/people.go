@@ -261,7 +261,7 @@ func (s *Service) commit(ctx context.Context, c change, do func(store.Tx) error)
 	if err != nil {
 		return err
 	}
-	return s.Store.Update(ctx, func(tx store.Tx) error {
+	err = s.Store.Update(ctx, func(tx store.Tx) error {
 		if err := spend(tx); err != nil {
 			return err
 		}
@@ -272,6 +272,11 @@ func (s *Service) commit(ctx context.Context, c change, do func(store.Tx) error)
 		}
 		return told.put(tx)
 	})
+	if errors.Is(err, errChanged) {
+		s.noteRejection(ctx, rejection{what: store.EventAdminProof, who: store.Administrator{ID: c.by.Account}, client: c.proof.Client, cause: "changed meanwhile"})
+		return ErrProof
+	}
+	return err
 }
 
 // changeAdmin rewrites an administrator in a transaction.

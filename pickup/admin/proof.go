@@ -24,6 +24,7 @@ type Proof struct {
 var ErrProof = errors.New("the password or the code is not right")
 
 // spend takes the code of a proof, in the transaction of what it is for: with that transaction it counts, or not at all.
+// errChanged: it counts no more.
 type spend func(store.Tx) error
 
 // prove holds a proof against the actor's password and second factor. ErrProof, *account.BusyError. Each try costs one
@@ -50,9 +51,6 @@ func (s *Service) prove(ctx context.Context, a Actor, p Proof) (spend, error) {
 	}
 	return func(tx store.Tx) error {
 		who, err := unchanged(tx, a, tried.who)
-		if errors.Is(err, errChanged) {
-			return ErrProof
-		}
 		if err != nil {
 			return err
 		}

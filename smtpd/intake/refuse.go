@@ -37,8 +37,8 @@ func (j *job) recordRefused(ctx context.Context, cause error) {
 	}
 }
 
-// refusedRcpts are the first recipients, each address once, each with the rule and reason that refused it, or that refused another one and the
-// message with it.
+// refusedRcpts are the first recipients, each address once, each with the rule and reason that refused it, or that
+// refused another one and the message with it.
 func (j *job) refusedRcpts(reply *store.ReplyError) (rcpts []store.Recipient) {
 	seen := map[store.AddressKey]bool{}
 	for i, to := range j.env.Rcpts {
